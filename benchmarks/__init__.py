@@ -1,0 +1,1 @@
+"""Measurements side by side with nanoGPT; run them with ``make bench``."""

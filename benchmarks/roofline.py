@@ -1,0 +1,57 @@
+"""The matrix products that this machine can do, and the share of them that training reaches."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from benchmarks.training import WORKS, Work
+from ml_playground.config import Device, Dtype, ModelConfig, TokenizerKind
+from ml_playground.models.build import build_model, model_args
+from ml_playground.models.language_model import LanguageModel
+from ml_playground.training.device import Hardware, choose_hardware
+
+_SIZE = 2048
+_VOCABULARY = {TokenizerKind.char: 65, TokenizerKind.tiktoken: 50_257}
+
+
+def measure(rounds: int) -> None:
+    """Print the peak in the format that ``auto`` takes, and what each work's forward and backward reach of it."""
+    hardware = choose_hardware(Device.cpu, Dtype.auto)
+    matrix = torch.randn(_SIZE, _SIZE, dtype=hardware.dtype)
+    peak = 2 * _SIZE**3 / _median(lambda: matrix @ matrix, 4 * rounds)
+    print(f"peak of a {_SIZE} x {_SIZE} matrix product, {hardware}: {peak / 1e9:,.0f} GFLOP/s")
+    print(f"\n| work | GFLOP a step | ms, forward and backward | share of the peak |\n|{'---|' * 4}")
+    for work in WORKS:
+        flops, seconds = _measure(work, hardware, 4 * rounds)
+        print(f"| {work.name} | {flops / 1e9:.1f} | {1000 * seconds:.1f} | {100 * flops / seconds / peak:.0f} % |")
+
+
+def _measure(work: Work, hardware: Hardware, repeats: int) -> tuple[float, float]:
+    """Operations and seconds of a step."""
+    config = ModelConfig(n_layer=work.n_layer, n_head=work.n_head, n_embd=work.n_embd, block_size=work.block_size)
+    model = build_model(model_args(config, _VOCABULARY[work.tokenizer]))
+    ids = torch.randint(65, (work.batch_size, work.block_size))
+    # Two operations a weight and token forward and four backward, and the products of attention (PaLM, appendix B).
+    weights = sum(p.numel() for name, p in model.named_parameters() if "wpe" not in name)
+    attention = 2 * work.n_layer * work.n_embd * work.block_size
+    return 6.0 * ids.numel() * (weights + attention), _median(lambda: _step(model, ids, hardware), repeats)
+
+
+def _step(model: LanguageModel, ids: torch.Tensor, hardware: Hardware) -> None:
+    with hardware.autocast():
+        loss = model.loss(ids, ids)
+    loss.backward()
+
+
+def _median(function: Callable[[], object], repeats: int) -> float:
+    function()
+    times: list[float] = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)

@@ -1,0 +1,187 @@
+"""Strict checks of what a file says against the schema, with the mend in the message.
+
+OmegaConf would take "5" for an integer and says little about where a wrong key stands; a user deserves better.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, cast, get_args, get_origin, get_type_hints
+
+from omegaconf import OmegaConf
+from omegaconf.errors import GrammarParseError
+
+from ml_playground.composition.documents import Document
+from ml_playground.config import ExperimentConfig
+from ml_playground.ranges import range_problem
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+LeafProblem = Callable[[object, object, dataclasses.Field[object]], str | None]
+"""What is wrong with a value for a field of that type, or None."""
+RESERVED = {"experiment": "is the name given on the command line; remove it"}
+_TOML_NAMES: dict[object, str] = {
+    str: "string",
+    int: "integer",
+    float: "float",
+    bool: "boolean",
+    list: "array",
+    dict: "table",
+}
+
+
+def check_document(document: Document) -> None:
+    """Check the keys and the types of a file.
+
+    Raises:
+        ConfigError: the first unknown key or wrong type, in the order of the file.
+    """
+    check_table(document, document.values, ExperimentConfig)
+
+
+def schema_keys(schema: type[DataclassInstance] = ExperimentConfig, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of the schema, tables included."""
+    return (key for key, _ in schema_types(schema, prefix))
+
+
+def schema_types(schema: type[DataclassInstance] = ExperimentConfig, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every dotted key with its type; that of a field that can be unset is the type of its value."""
+    for name, hint in get_type_hints(schema).items():
+        yield f"{prefix}{name}", plain_type(hint)
+        if dataclasses.is_dataclass(hint):
+            yield from schema_types(hint, f"{prefix}{name}.")  # type: ignore[arg-type]  # a type, not an instance
+
+
+def is_interpolation(value: object) -> bool:
+    """Whether a value of a file stands for another one, as in ``"${train.runtime.max_iters}"``."""
+    return isinstance(value, str) and "${" in value
+
+
+def check_table(
+    document: Document,
+    table: dict[str, object],
+    schema: type[DataclassInstance],
+    *,
+    prefix: str = "",
+    home: str = "",
+    leaf_problem: LeafProblem | None = None,
+) -> None:
+    """Check a table of a file, and those in it.
+
+    Args:
+        prefix: What the file puts before the table's keys.
+        home: What the file puts before the keys of an experiment.
+        leaf_problem: What may stand in place of a value; by default the value itself.
+
+    Raises:
+        ConfigError: the first unknown key or wrong value, in the order of the file.
+    """
+    problem_of = leaf_problem or value_problem
+    hints = get_type_hints(schema)
+    for name, value in table.items():
+        key = f"{prefix}{name}"
+        if (own := key.removeprefix(home)) in RESERVED:
+            raise document.error(key, RESERVED[own])
+        if name not in hints:
+            raise document.error(key, f"unknown key; {_suggestion(name, list(hints), prefix, home)}")
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, dict):
+                raise document.error(key, f"must be a table; write [{key}] and its keys below")
+            inner = cast("type[DataclassInstance]", hint)  # not an instance
+            check_table(
+                document,
+                cast("dict[str, object]", value),
+                inner,
+                prefix=f"{key}.",
+                home=home,
+                leaf_problem=leaf_problem,
+            )
+        elif problem := problem_of(value, hint, schema.__dataclass_fields__[name]):
+            raise document.error(key, problem)
+
+
+def value_problem(value: object, hint: object, field: dataclasses.Field[object]) -> str | None:
+    """What is wrong with a value for a field of that type, or None."""
+    return type_problem(value, hint) or (range_problem(field, value) if isinstance(value, (int, float)) else None)
+
+
+def _suggestion(name: str, known: list[str], prefix: str, home: str) -> str:
+    table = f"[{prefix.rstrip('.')}]" if prefix else "the top level"
+    if close := difflib.get_close_matches(name, known, n=1):
+        return f"did you mean '{close[0]}'?"
+    homes = [f"{home}{key.rpartition('.')[0]}" for key in schema_keys() if key.rpartition(".")[2] == name]
+    if homes:
+        return f"it belongs in {' or '.join(f'[{table}]' for table in homes)}"
+    return f"{table} has: {', '.join(sorted(set(known) - set(RESERVED)))}"
+
+
+def type_problem(value: object, hint: object) -> str | None:
+    """What is wrong with a value's type, or None."""
+    if is_interpolation(value):
+        return _interpolation_problem(value)
+    hint = plain_type(hint)
+    if get_origin(hint) is dict:
+        return _entries_problem(value, get_args(hint)[1])
+    if get_origin(hint) is list and isinstance(value, list):
+        (each,) = get_args(hint)
+        return next(filter(None, (type_problem(item, each) for item in cast("list[object]", value))), None)
+    wanted = str if hint is Path else hint
+    if get_origin(wanted) is list:
+        if isinstance(value, list):
+            problems = (type_problem(item, get_args(wanted)[0]) for item in cast("list[object]", value))
+            return next((f"has an element that {problem}" for problem in problems if problem), None)
+        wanted = list
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        names = list(hint.__members__)
+        if isinstance(value, str) and value in names:
+            return None
+        close = difflib.get_close_matches(str(value), names, n=1)
+        mend = f"did you mean '{close[0]}'?" if close else f"one of {', '.join(names)}"
+        return f"{show_value(value)} is not a choice; {mend}"
+    if type(value) is wanted or (wanted is float and type(value) is int):
+        return None
+    quoted = isinstance(value, str) and wanted in (int, float, bool)
+    mend = "; remove the quotes" if quoted else '; put it in "quotes"' if wanted is str else ""
+    return f"must be {_article(_TOML_NAMES[get_origin(wanted) or wanted])}, not {show_value(value)}{mend}"
+
+
+def plain_type(hint: object) -> object:
+    """The type of a field that can be unset, or that type itself."""
+    if get_origin(hint) in (Union, UnionType):
+        return next(arg for arg in get_args(hint) if arg is not type(None))
+    return hint
+
+
+def _entries_problem(value: object, hint: object) -> str | None:
+    if not isinstance(value, dict):
+        return f"must be a table, not {show_value(value)}"
+    if hint is Any:
+        return None
+    problems = ((name, type_problem(entry, hint)) for name, entry in cast("dict[str, object]", value).items())
+    return next((f"{name}: {problem}" for name, problem in problems if problem), None)
+
+
+def _interpolation_problem(value: object) -> str | None:
+    try:
+        OmegaConf.create([value])
+    except GrammarParseError as error:
+        return f"{show_value(value)} is not a valid interpolation: {str(error.msg).splitlines()[0]}"
+    return None  # what it resolves to is checked after composition
+
+
+def show_value(value: object) -> str:
+    """A value and its type, as TOML names it."""
+    kind = _TOML_NAMES.get(type(value), "date or time")
+    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"the {kind} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

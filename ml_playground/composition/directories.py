@@ -1,0 +1,91 @@
+"""Where experiment files lie. Imports neither Hydra nor torch: listings must be instant."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from ml_playground.composition.documents import Document, read_document
+from ml_playground.errors import ConfigError, UsageError
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def config_directories() -> list[Path]:
+    """Folders with ``config.toml`` and ``experiment/``: the working directory's first, then the shipped one."""
+    candidates = [Path.cwd() / "conf", _PACKAGE / "conf", _PACKAGE.parent / "conf"]
+    return list(dict.fromkeys(path.resolve() for path in candidates if (path / "experiment").is_dir()))
+
+
+def experiment_files() -> dict[str, Path]:
+    """Name to file, sorted by name; a file in the working directory hides a shipped one."""
+    found: dict[str, Path] = {}
+    for directory in config_directories():
+        for path in sorted((directory / "experiment").glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def defaults_file() -> Path:
+    """``config.toml``, from the first folder that has one.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for directory in config_directories():
+        if (directory / "config.toml").is_file():
+            return directory / "config.toml"
+    raise ConfigError("conf/config.toml: not found; start in a folder that has conf/, or install the package again")
+
+
+def sweep_files() -> dict[str, Path]:
+    """Name to file, sorted by name; a file in the working directory hides a shipped one."""
+    found: dict[str, Path] = {}
+    for directory in (Path.cwd(), _PACKAGE, _PACKAGE.parent):
+        for path in sorted((directory / "sweeps").glob("*.toml")):
+            found.setdefault(path.stem, path.resolve())
+    return dict(sorted(found.items()))
+
+
+def find_sweep(name: str) -> Document:
+    """The file of a sweep.
+
+    Raises:
+        UsageError: no sweep has that name.
+        ConfigError: the file cannot be read.
+    """
+    files = sweep_files()
+    if name not in files:
+        raise UsageError(f"unknown sweep '{name}'; {_known(name, files)}")
+    return read_document(files[name])
+
+
+def lineage(name: str, exp_config: Path | None = None) -> list[Document]:
+    """The files an experiment is made of, the strongest first: its own, its parents', the shared defaults.
+
+    Raises:
+        UsageError: no experiment has that name.
+        ConfigError: a file cannot be read, or inherits itself or an unknown experiment.
+    """
+    files = experiment_files()
+    if exp_config is None and name not in files:
+        raise UsageError(f"unknown experiment '{name}'; {_known(name, files)}")
+    documents: list[Document] = []
+    _collect(read_document(exp_config or files[name]), files, documents, trail=())
+    return [*documents, read_document(defaults_file())]
+
+
+def _collect(document: Document, files: dict[str, Path], found: list[Document], trail: tuple[Path, ...]) -> None:
+    trail = (*trail, document.path.resolve())
+    found.append(document)
+    for parent in reversed(document.parents):
+        if parent not in files:
+            raise document.error("defaults", f"unknown experiment '{parent}'; {_known(parent, files)}")
+        if files[parent].resolve() in trail:
+            raise document.error("defaults", f"'{parent}' inherits itself; remove it")
+        _collect(read_document(files[parent]), files, found, trail)
+
+
+def _known(name: str, files: dict[str, Path]) -> str:
+    close = difflib.get_close_matches(name, files, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(files) or 'none'}"

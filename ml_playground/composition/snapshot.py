@@ -1,0 +1,51 @@
+"""A resolved config as a TOML file that repeats the run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import cast
+
+import tomli_w
+
+from ml_playground.config import ExperimentConfig
+
+
+def snapshot(config: ExperimentConfig) -> str:
+    """The TOML of every setting, defaults included; unset ones are left out, for TOML has no null."""
+    table = _table(config)
+    del table["experiment"]
+    return tomli_w.dumps(table)
+
+
+def settings(config: ExperimentConfig) -> dict[str, object]:
+    """The training settings by dotted key, such as ``train.optim.learning_rate``."""
+    return dict(_flat(_table(config.train), "train."))
+
+
+def _flat(table: dict[str, object], prefix: str) -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(cast("dict[str, object]", value), f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _table(config: object) -> dict[str, object]:
+    values = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)  # type: ignore[arg-type]  # called on config tables only
+    }
+    return {name: _plain(value) for name, value in values.items() if value is not None}
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value):
+        return _table(value)
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, Path):
+        return str(value)
+    return value

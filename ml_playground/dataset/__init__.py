@@ -1,0 +1,1 @@
+"""Token files: how they are made, and the batches drawn from them."""

@@ -1,0 +1,177 @@
+"""Text to token files: the layout that nanoGPT uses (plain little-endian ids, no header), plus ``meta.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ml_playground.config import PrepareConfig
+from ml_playground.dataset.encoding import encode_parts
+from ml_playground.dataset.prepared import (
+    FORMAT,
+    META,
+    Meta,
+    PreparedDataset,
+    Split,
+    meta_text,
+    open_dataset,
+    read_meta,
+)
+from ml_playground.dataset.split import Halves, val_documents
+from ml_playground.durable import lock, replacing, sync_folder, write_text
+from ml_playground.errors import DataError
+from ml_playground.text.ids import id_dtype
+from ml_playground.text.source import Chunks, TextSource
+from ml_playground.text.tokenizer import tokenizer_settings, train_tokenizer
+from ml_playground.text.transfer import Transfer
+from ml_playground.text.utf8 import characters
+
+DATA_ROOT = Path("outputs/data")
+
+
+def fingerprint(config: PrepareConfig, source: TextSource) -> str:
+    """Digest of all that decides what the token files hold."""
+    parts = [FORMAT, source.fingerprint, *tokenizer_settings(config), config.val_fraction, config.split_seed]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def dataset_folder(config: PrepareConfig, digest: str) -> Path:
+    """Where the dataset lies, or will lie."""
+    return config.dataset_dir or DATA_ROOT / f"{config.preparer}-{digest[:12]}"
+
+
+def find_dataset(config: PrepareConfig, source: TextSource) -> PreparedDataset | None:
+    """The dataset, where it is prepared already from this very text with these settings.
+
+    Raises:
+        DataError: the source cannot be read, or the folder holds something else.
+    """
+    digest = fingerprint(config, source)
+    folder = dataset_folder(config, digest)
+    meta = read_meta(folder)
+    if not (folder / META).exists() and folder.exists() and any(folder.iterdir()):
+        raise DataError(f"{folder}: holds files that are no dataset; name another folder in [prepare] dataset_dir")
+    return open_dataset(folder) if meta and meta.fingerprint == digest else None
+
+
+def prepare_dataset(config: PrepareConfig, source: TextSource) -> PreparedDataset:
+    """Make the dataset, or return it where it is there already. The folder appears whole or not at all.
+
+    Raises:
+        DataError: the source cannot be read or is too short to be split.
+    """
+    digest = fingerprint(config, source)
+    folder = dataset_folder(config, digest)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Two runs that start together prepare once: the second waits, and then finds the dataset.
+    with lock(folder.with_name(f".{folder.name}.lock"), wait=True):
+        if dataset := find_dataset(config, source):
+            return dataset
+        partial, old = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.old")
+        for left in (partial, old):  # by a killed process
+            shutil.rmtree(left, ignore_errors=True)
+        partial.mkdir()
+        try:
+            _write(partial, config, source, digest)
+            _put_in_place(partial, folder, old)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return open_dataset(folder)
+
+
+def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str) -> None:
+    sizes: list[int] = []
+    with Transfer("reading", 0, None) as transfer:
+        documents = _measured(source.documents(), sizes, transfer)
+        tokenizer = train_tokenizer(config, documents)
+        for document in documents:  # those that the tokenizer had no need of
+            deque(document, maxlen=0)
+        size = transfer.done
+    chosen: list[int] = []
+    if len(sizes) > 1:
+        chosen = val_documents(sizes, config.val_fraction, config.split_seed)
+    parts = _parts(source, sizes, config.val_fraction, set(chosen))
+    dtype = id_dtype(tokenizer.vocab_size)
+    tokens, bytes_read = Counter[Split](), Counter[Split]()
+    with (
+        replacing(folder / "train.bin") as train,
+        replacing(folder / "val.bin") as val,
+        Transfer("encoding", 0, size) as transfer,
+    ):
+        files = {"train": train, "val": val}
+        counted: Iterable[tuple[Split, Chunks]] = (
+            (split, _counted(chunks, split, bytes_read, transfer)) for split, chunks in parts
+        )
+        for split, ids in encode_parts(tokenizer, counted, separated=len(sizes) > 1):
+            files[split].write(ids.astype(dtype, copy=False).data)
+            tokens[split] += len(ids)
+    meta = Meta(
+        format=FORMAT,
+        fingerprint=digest,
+        source=source.description,
+        documents=len(sizes),
+        split_seed=config.split_seed if chosen else None,
+        val_documents=chosen,
+        characters=sum(sizes),
+        train_tokens=tokens["train"],
+        val_tokens=tokens["val"],
+        val_bytes=bytes_read["val"],
+        vocab_size=tokenizer.vocab_size,
+        dtype=dtype,
+        tokenizer=tokenizer.state,
+    )
+    write_text(folder / META, meta_text(meta))
+
+
+def _parts(
+    source: TextSource, sizes: list[int], val_fraction: float, chosen: set[int]
+) -> Iterable[tuple[Split, Chunks]]:
+    """The documents with the splits they are for; a single one as its beginning and its end.
+
+    Raises:
+        DataError: there is too little text.
+    """
+    if len(sizes) > 1:
+        return (("val" if place in chosen else "train", text) for place, text in enumerate(source.documents()))
+    total = sum(sizes)
+    cut = int(total * (1 - val_fraction))
+    if not 0 < cut < total:
+        raise DataError(f"{source.description}: {total} characters are too few to split into train and val")
+    halves = Halves(next(source.documents()), cut)
+    return [("train", halves.first()), ("val", halves.second())]
+
+
+def _measured(documents: Iterator[Chunks], sizes: list[int], transfer: Transfer) -> Iterator[Chunks]:
+    """The documents, while the characters of each are counted."""
+    for document in documents:
+        sizes.append(0)
+        yield _measuring(document, sizes, transfer)
+
+
+def _measuring(chunks: Chunks, sizes: list[int], transfer: Transfer) -> Chunks:
+    for chunk in chunks:
+        sizes[-1] += characters(chunk)
+        transfer.advance(len(chunk))
+        yield chunk
+
+
+def _counted(chunks: Chunks, split: Split, bytes_read: Counter[Split], transfer: Transfer) -> Chunks:
+    for chunk in chunks:
+        bytes_read[split] += len(chunk)
+        transfer.advance(len(chunk))
+        yield chunk
+
+
+def _put_in_place(partial: Path, folder: Path, old: Path) -> None:
+    if folder.exists():  # an older dataset under a fixed dataset_dir
+        os.replace(folder, old)
+        os.replace(partial, folder)
+        shutil.rmtree(old)
+    else:
+        os.replace(partial, folder)
+    sync_folder(folder.parent)

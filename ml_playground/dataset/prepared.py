@@ -1,0 +1,106 @@
+"""A folder of token files: ``train.bin``, ``val.bin`` and the ``meta.json`` that says what they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_playground.errors import DataError
+from ml_playground.text.tokenizer import Tokenizer, TokenizerState, load_tokenizer
+
+META = "meta.json"
+FORMAT = 2
+Split = Literal["train", "val"]
+Tokens = NDArray[np.uint16] | NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What ``meta.json`` holds."""
+
+    format: int
+    fingerprint: str
+    """Digest of source, tokenizer and settings; the dataset is made anew when it changes."""
+    source: str
+    documents: int
+    """How many the source has. A single one is cut in two; of several, each is followed by the end-of-text token."""
+    split_seed: int | None
+    """What drew the documents for validation; None where there is a single one."""
+    val_documents: list[int]
+    """Their places among all documents."""
+    characters: int
+    train_tokens: int
+    val_tokens: int
+    val_bytes: int
+    """Of the validation text as UTF-8."""
+    vocab_size: int
+    dtype: str
+    """NumPy's name for the integers in the files, such as ``<u2``."""
+    tokenizer: TokenizerState
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """Token files that exist and have the size that their meta says."""
+
+    folder: Path
+    meta: Meta
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return load_tokenizer(self.meta.tokenizer)
+
+    def bits_per_byte(self, val_loss: float) -> float:
+        """A validation loss in nats per token as bits per byte of text, which compares across tokenizers."""
+        return val_loss / math.log(2) * self.meta.val_tokens / self.meta.val_bytes
+
+    def tokens(self, split: Split) -> Tokens:
+        """The ids of a split, shape (tokens,), mapped from disk and read-only."""
+        return np.memmap(self.folder / f"{split}.bin", dtype=self.meta.dtype, mode="r")
+
+
+def read_meta(folder: Path) -> Meta | None:
+    """The folder's meta, or None where there is none to be had.
+
+    Raises:
+        DataError: there is a ``meta.json``, but not one of ours.
+        OSError: it cannot be read.
+    """
+    path = folder / META
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        return Meta(**table) if table["format"] == FORMAT else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError):
+        raise DataError(f"{path}: is not a dataset's meta file; delete the folder to prepare it again") from None
+
+
+def open_dataset(folder: Path) -> PreparedDataset:
+    """A prepared dataset.
+
+    Raises:
+        DataError: the folder holds none, or its files have been cut.
+    """
+    meta = read_meta(folder)
+    if meta is None:
+        raise DataError(f"{folder}: no prepared dataset here; run the verb 'prepare'")
+    for split, count in (("train", meta.train_tokens), ("val", meta.val_tokens)):
+        path = folder / f"{split}.bin"
+        wanted = count * np.dtype(meta.dtype).itemsize
+        size = path.stat().st_size if path.exists() else 0
+        if size != wanted:
+            raise DataError(f"{path}: has {size} bytes of {wanted}; delete {folder} to prepare it again")
+    return PreparedDataset(folder, meta)
+
+
+def meta_text(meta: Meta) -> str:
+    """``meta.json`` as it is written."""
+    return json.dumps(dataclasses.asdict(meta), ensure_ascii=False, indent=1) + "\n"

@@ -1,0 +1,33 @@
+"""What both commands share: errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from ml_playground.errors import PlaygroundError, Stopped
+
+
+def run_command(command: Callable[[], None]) -> NoReturn:
+    """Run a command and exit: 0 done, 1 the run failed, 2 the input is wrong, 130/143 stopped by a signal."""
+    stop_on_signals()
+    try:
+        command()
+    except (PlaygroundError, Stopped) as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    sys.exit(0)
+
+
+def stop_on_signals() -> None:
+    """SIGINT and SIGTERM raise :class:`Stopped` from here on."""
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+
+
+def _stop(signum: int, _frame: FrameType | None) -> None:
+    # Outside training nothing waits for a step's end: files in the making are dropped, whole ones stay.
+    raise Stopped(signum, f"stopped by {signal.Signals(signum).name}")

@@ -1,0 +1,104 @@
+"""Files and folders that are whole or absent, whenever the machine stops."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import BinaryIO
+
+# A listing that asks whether a lock is held holds it for an instant itself.
+_PATIENCE_SECONDS = 0.2
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Generator[BinaryIO]:
+    """Open a file that takes the place of ``path`` when the block ends well, and never exists by halves.
+
+    The bytes reach the disk before the name does: a rename that overtakes its data leaves an empty file after a
+    power cut (ext4's delayed allocation).
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's content by ``text`` in UTF-8."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class LockedError(Exception):
+    """Another process holds the lock; ``owner`` says which."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(owner)
+        self.owner = owner
+
+
+@contextlib.contextmanager
+def lock(path: Path, *, wait: bool = False) -> Generator[None]:
+    """Hold an exclusive lock on a file. The kernel drops it when the process dies, so a stale one cannot block.
+
+    Raises:
+        LockedError: somebody else has it and ``wait`` is false.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    file.seek(0)
+                    raise LockedError(_owner(file.read())) from None
+                time.sleep(0.01)
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        file.flush()
+        yield
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock; asking does not take it from anybody."""
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _owner(text: str) -> str:
+    # The holder may be between taking the lock and signing it.
+    with contextlib.suppress(json.JSONDecodeError):
+        owner = json.loads(text)
+        return f"process {owner['pid']} on {owner['host']}"
+    return "another process"

@@ -1,0 +1,92 @@
+"""Everything this package raises on purpose.
+
+::
+
+    PlaygroundError
+    ├── UserError                exit 2: the user's input is wrong; one line says where and how to mend it
+    │   ├── UsageError           the command line
+    │   ├── ConfigError          a TOML file: ``file:line: key: problem``
+    │   ├── DataError            a source text, a prepared dataset, a prompt
+    │   ├── RunFolderError       a run folder that is busy, or does not fit the config
+    │   └── TooLargeError        training would need more memory than is free
+    └── RunError                 exit 1: the run failed
+        ├── DivergedError        a loss or gradient is not finite
+        ├── OutOfMemoryError     there is not enough memory for the batch
+        └── CheckpointError      a checkpoint is damaged, unreadable or not a checkpoint
+
+    Stopped                      exit 130/143: SIGINT or SIGTERM, after saving; a BaseException, as KeyboardInterrupt is
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Self
+
+
+class PlaygroundError(Exception):
+    """Root of the tree; the doors turn it into one line and ``exit_code``."""
+
+    exit_code = 1
+
+
+class UserError(PlaygroundError):
+    """The user's input is wrong."""
+
+    exit_code = 2
+
+
+class UsageError(UserError):
+    """The command line is wrong."""
+
+
+class ConfigError(UserError):
+    """A configuration file is wrong."""
+
+
+class DataError(UserError):
+    """A text, dataset or prompt cannot be used."""
+
+
+class RunFolderError(UserError):
+    """A run folder is in use, or does not fit the configuration."""
+
+
+class TooLargeError(UserError):
+    """Training would need more memory than is free."""
+
+
+class RunError(PlaygroundError):
+    """The run failed."""
+
+    @classmethod
+    def of_files(cls, folder: Path, error: OSError) -> Self:
+        """A file of the run folder cannot be written or read."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return cls(
+                f"{folder}: the disk is full; make room, then run the same command again: the last checkpoint is kept"
+            )
+        return cls(f"{folder}: {error}; the last checkpoint is kept")
+
+
+class DivergedError(RunError):
+    """A loss or gradient is infinite or not a number."""
+
+
+class OutOfMemoryError(RunError):
+    """There is not enough memory for the batch."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint is damaged, unreadable, or not a checkpoint."""
+
+
+class Stopped(BaseException):
+    """A signal asked the process to stop; what had to be saved is saved.
+
+    No ``Exception``: it can be raised in the middle of a library, and some catch and rewrite all they can.
+    """
+
+    def __init__(self, signum: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signum

@@ -1,0 +1,1 @@
+"""German plenary debates: the user's own text, or an embedded sample."""

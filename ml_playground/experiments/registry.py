@@ -1,0 +1,63 @@
+"""Preparers: what turns ``[prepare]`` into text, found by name.
+
+A preparer is a function with the decorator :func:`preparer`, in any module below ``ml_playground.experiments`` or in
+a module that another package names under the entry point group ``ml_playground.experiments``::
+
+    [project.entry-points."ml_playground.experiments"]
+    my_corpus = "my_package.my_corpus"
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+import ml_playground.experiments
+from ml_playground.config import PrepareConfig
+from ml_playground.errors import UserError
+from ml_playground.text.source import TextSource
+
+ENTRY_POINTS = "ml_playground.experiments"
+Preparer = Callable[[PrepareConfig], TextSource]
+
+_preparers: dict[str, Preparer] = {}
+
+
+def preparer(name: str) -> Callable[[Preparer], Preparer]:
+    """Register a function as the preparer of that name.
+
+    Raises:
+        ValueError: another function has the name.
+    """
+
+    def register(function: Preparer) -> Preparer:
+        if _preparers.setdefault(name, function) is not function:
+            raise ValueError(f"preparer '{name}' is registered twice: {_preparers[name]} and {function}")
+        return function
+
+    return register
+
+
+def find_preparer(name: str) -> Preparer:
+    """The preparer of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    _discover()
+    if name not in _preparers:
+        close = difflib.get_close_matches(name, _preparers, n=1)
+        mend = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(sorted(_preparers))}"
+        raise UserError(f"prepare.preparer: no preparer is named '{name}'; {mend}")
+    return _preparers[name]
+
+
+def _discover() -> None:
+    package = ml_playground.experiments
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+    for entry_point in entry_points(group=ENTRY_POINTS):
+        entry_point.load()

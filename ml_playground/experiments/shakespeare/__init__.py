@@ -1,0 +1,1 @@
+"""The plays of Shakespeare, as char-rnn and nanoGPT use them."""

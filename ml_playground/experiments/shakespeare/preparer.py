@@ -1,0 +1,29 @@
+"""Source of ``shakespeare`` and ``shakespeare_char``: the same text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml_playground.config import PrepareConfig
+from ml_playground.experiments.registry import preparer
+from ml_playground.text.source import TextFile, TextSource
+
+DEFAULT_INPUT = Path("ml_playground/experiments/shakespeare/datasets/input.txt")
+
+
+@preparer("shakespeare_char")
+@preparer("shakespeare")
+def shakespeare(config: PrepareConfig) -> TextSource:
+    """The text at ``[prepare] input``, fetched from ``[prepare] url`` where it is not there yet.
+
+    Raises:
+        DataError: it is not there and cannot be fetched; one line says where to put it.
+    """
+    path = config.input or DEFAULT_INPUT
+    # A file that is there is the user's, whatever its digest.
+    if config.url and not path.exists():
+        # Here and not above: nobody else should wait for an HTTP client.
+        from ml_playground.text.download import download
+
+        download(config.url, path, config.sha256)
+    return TextFile(path)

@@ -1,0 +1,146 @@
+"""GPT-2's architecture with nanoGPT's parameter names, so that checkpoints of either load in the other.
+
+Source: Radford et al. (2019), https://github.com/karpathy/nanoGPT. Pre-norm blocks, learned positions, tied head.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ml_playground.models.attention import attend
+from ml_playground.models.kv_cache import KVCache
+from ml_playground.models.language_model import LanguageModel, ModelArgs
+
+
+@dataclass(frozen=True)
+class GPTArgs:
+    """nanoGPT's ``model_args``."""
+
+    n_layer: int
+    n_head: int
+    n_embd: int
+    block_size: int
+    bias: bool
+    vocab_size: int
+    dropout: float
+
+
+class CausalSelfAttention(nn.Module):
+    """Multi-head attention to the past."""
+
+    def __init__(self, args: GPTArgs) -> None:
+        super().__init__()
+        self.n_head = args.n_head
+        self.dropout = args.dropout
+        self.c_attn = nn.Linear(args.n_embd, 3 * args.n_embd, bias=args.bias)
+        self.c_proj = nn.Linear(args.n_embd, args.n_embd, bias=args.bias)
+        self.resid_dropout = nn.Dropout(args.dropout)
+
+    def forward(self, x: Tensor, cache: KVCache | None, layer: int) -> Tensor:
+        batch, length, width = x.shape
+        heads = self.c_attn(x).view(batch, length, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
+        query, key, value = heads.unbind(0)
+        if cache is not None:
+            key, value = cache.extend(layer, key, value)
+        y = attend(query, key, value, self.dropout if self.training else 0.0)
+        merged = y.transpose(1, 2).reshape(batch, length, width)
+        out: Tensor = self.resid_dropout(self.c_proj(merged))
+        return out
+
+
+class MLP(nn.Module):
+    """Two linear layers with a GELU between, four times as wide inside."""
+
+    def __init__(self, args: GPTArgs) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(args.n_embd, 4 * args.n_embd, bias=args.bias)
+        self.c_proj = nn.Linear(4 * args.n_embd, args.n_embd, bias=args.bias)
+        self.dropout = nn.Dropout(args.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.dropout(self.c_proj(F.gelu(self.c_fc(x))))
+        return out
+
+
+class Block(nn.Module):
+    """Attention, then MLP, each added to the residual stream."""
+
+    def __init__(self, args: GPTArgs) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(args.n_embd, bias=args.bias)
+        self.attn = CausalSelfAttention(args)
+        self.ln_2 = nn.LayerNorm(args.n_embd, bias=args.bias)
+        self.mlp = MLP(args)
+
+    def forward(self, x: Tensor, cache: KVCache | None, layer: int) -> Tensor:
+        x = x + self.attn(self.ln_1(x), cache, layer)
+        out: Tensor = x + self.mlp(self.ln_2(x))
+        return out
+
+
+class Transformer(nn.Module):
+    """Embeddings, blocks and the final norm, under the names that checkpoints use."""
+
+    def __init__(self, args: GPTArgs) -> None:
+        super().__init__()
+        self.wte = nn.Embedding(args.vocab_size, args.n_embd)
+        self.wpe = nn.Embedding(args.block_size, args.n_embd)
+        self.drop = nn.Dropout(args.dropout)
+        self.h = nn.ModuleList([Block(args) for _ in range(args.n_layer)])
+        self.ln_f = nn.LayerNorm(args.n_embd, bias=args.bias)
+
+    def forward(self, ids: Tensor, cache: KVCache | None) -> Tensor:
+        start = 0 if cache is None else cache.length
+        positions = torch.arange(start, start + ids.shape[1], device=ids.device)
+        x = self.drop(self.wte(ids) + self.wpe(positions))
+        for layer, block in enumerate(self.h):
+            x = block(x, cache, layer)
+        if cache is not None:
+            cache.length += ids.shape[1]
+        out: Tensor = self.ln_f(x)
+        return out
+
+
+class GPT(LanguageModel):
+    """The model; the head shares its matrix with the token embedding."""
+
+    slides = False
+
+    def __init__(self, args: GPTArgs) -> None:
+        super().__init__()
+        self._args = args
+        self.block_size = args.block_size
+        self.vocab_size = args.vocab_size
+        self.transformer = Transformer(args)
+        self.lm_head = nn.Linear(args.n_embd, args.vocab_size, bias=False)
+        self.transformer.wte.weight = self.lm_head.weight
+        self._initialise()
+
+    @property
+    def args(self) -> ModelArgs:
+        return {"family": "gpt", **asdict(self._args)}
+
+    def new_cache(self, batch: int, window: int) -> KVCache:
+        return KVCache(self._args.n_layer, batch, window)
+
+    def hidden(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
+        out: Tensor = self.transformer(ids, cache)
+        return out
+
+    @property
+    def head_weight(self) -> Tensor:
+        return self.lm_head.weight
+
+    def _initialise(self) -> None:
+        """GPT-2's initialisation: projections into the residual stream are smaller, by their number."""
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                residual = name.endswith("c_proj.weight")
+                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * self._args.n_layer) if residual else 0.02)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)

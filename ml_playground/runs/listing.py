@@ -1,0 +1,99 @@
+"""All runs below a folder, as their ``run.json`` tells it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ml_playground.console import say
+from ml_playground.durable import is_locked
+from ml_playground.runs.folder import LOCK
+from ml_playground.runs.manifest import RunManifest
+
+OUTPUTS = Path("outputs")
+_PIPE_WIDTH = 200
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run."""
+
+    folder: Path
+    manifest: RunManifest
+    status: str
+    """As in ``run.json``; a run that says it is running, but has no process, was interrupted."""
+    bytes: int
+    """Size of the folder."""
+
+    @property
+    def age(self) -> str:
+        """Time since it ended, or since it started where it has not."""
+        since = datetime.now(UTC) - datetime.fromisoformat(self.manifest.ended or self.manifest.started)
+        minutes = int(since.total_seconds() // 60)
+        if minutes < 60:
+            return f"{minutes} min"
+        return f"{minutes // 60} h" if minutes < 60 * 48 else f"{since.days} d"
+
+
+def find_runs(root: Path = OUTPUTS) -> list[RunSummary]:
+    """Every folder with a ``run.json``, by path; one that cannot be read is named and left out."""
+    runs: list[RunSummary] = []
+    for path in sorted(path for path in _files(root) if path.name == "run.json"):
+        known = {field.name for field in fields(RunManifest)}
+        try:
+            table = json.loads(path.read_text(encoding="utf-8"))
+            manifest = RunManifest(**{key: value for key, value in table.items() if key in known})
+        except (OSError, ValueError, TypeError, AttributeError):
+            say(f"{path}: cannot be read; left out")
+            continue
+        dead = manifest.status == "running" and not is_locked(path.parent / LOCK)
+        status = "interrupted" if dead else manifest.status
+        runs.append(RunSummary(path.parent, manifest, status, sum(map(_size, _files(path.parent)))))
+    return runs
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """All files below a folder. Runs at work rename and remove theirs meanwhile, at which ``rglob`` fails."""
+    return (Path(folder) / name for folder, _, names in os.walk(root) for name in names)
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 for a file that has just gone."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
+
+
+def print_runs(root: Path = OUTPUTS) -> None:
+    """The table of all runs, on standard output."""
+    runs = find_runs(root)
+    if not runs:
+        print(f"no runs in {root}; start one with  mlp-run experiment=NAME")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("name", "status", "step", "best", "at step", "age", "size", "path"):
+        table.add_column(name, justify="right" if name in ("step", "best", "at step", "age", "size") else "left")
+    for run in runs:
+        manifest = run.manifest
+        table.add_row(
+            manifest.experiment + (f" (resumed at {manifest.resumed_from:,})" if manifest.resumed_from else ""),
+            run.status,
+            f"{manifest.step:,}/{manifest.max_iters:,}",
+            "" if manifest.best is None else f"{manifest.best:.4f}",
+            "" if manifest.best is None else f"{manifest.best_step:,}",
+            run.age,
+            f"{run.bytes / 1e6:.1f} MB",
+            str(run.folder),
+        )
+    # Through a pipe there is no width to fit into, and nothing may be cut.
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    Console(highlight=False, width=width).print(table)

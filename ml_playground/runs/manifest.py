@@ -1,0 +1,95 @@
+"""``run.json``: what a run is, how far it got, and with what."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from ml_playground.durable import write_text
+
+Status = Literal["running", "finished", "pruned", "interrupted", "failed"]
+_PACKAGES = ("ml-playground", "torch", "numpy", "hydra-core", "omegaconf")
+
+
+def now() -> str:
+    """The time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that decide a result."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+
+
+def git_state() -> dict[str, str | bool] | None:
+    """The commit that the working directory stands on, and whether files differ from it."""
+    try:
+        commit, status = (
+            subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=10).stdout
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit.strip(), "dirty": bool(status)}
+
+
+def says_finished(folder: Path) -> bool:
+    """Whether the folder's ``run.json`` is there and says so."""
+    return _read(folder, "status") == "finished"
+
+
+def read_step(folder: Path) -> int | None:
+    """How far the folder's ``run.json`` says the run is; None where there is none to be had."""
+    step = _read(folder, "step")
+    return step if isinstance(step, int) else None
+
+
+def _read(folder: Path, key: str) -> object | None:
+    try:
+        table: dict[str, object] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return table[key]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+@dataclass
+class RunManifest:
+    """One session's view of a run; later sessions replace it."""
+
+    experiment: str
+    status: Status
+    max_iters: int
+    data: str
+    """Fingerprint of the dataset."""
+    hardware: str
+    step: int = 0
+    tokens: int = 0
+    val_loss: float | None = None
+    best: float | None = None
+    best_step: int = -1
+    resumed_from: int | None = None
+    """Step at which this session took over; None for a fresh run."""
+    started: str = field(default_factory=now)
+    """UTC, of this session."""
+    ended: str | None = None
+    error: str | None = None
+    command: list[str] = field(default_factory=lambda: list(sys.argv))
+    git: dict[str, str | bool] | None = field(default_factory=git_state)
+    """Commit and dirty of the working directory; None outside a repository."""
+    versions: dict[str, str] = field(default_factory=versions)
+    pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=socket.gethostname)
+
+    def write(self, folder: Path) -> None:
+        """Replace the folder's ``run.json``."""
+        write_text(folder / "run.json", json.dumps(dataclasses.asdict(self), indent=1) + "\n")

@@ -1,0 +1,172 @@
+"""The verb ``train``: a run folder around the trainer."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+from rich.table import Table
+
+from ml_playground.composition.snapshot import settings, snapshot
+from ml_playground.config import ExperimentConfig
+from ml_playground.console import console, say
+from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.durable import write_text
+from ml_playground.errors import RunFolderError, Stopped
+from ml_playground.models.build import build_model, model_args
+from ml_playground.models.language_model import ModelArgs
+from ml_playground.runs.folder import writing
+from ml_playground.runs.manifest import RunManifest, Status, now, says_finished
+from ml_playground.runs.prepare import prepare
+from ml_playground.training import checkpoint as checkpoints
+from ml_playground.training.checkpoint import BEST, LAST, Found
+from ml_playground.training.device import Hardware, choose_hardware, compile_pays
+from ml_playground.training.memory import estimate, refuse_too_much
+from ml_playground.training.rng import seed_everything
+from ml_playground.training.state import Progress
+from ml_playground.training.tracking import Session
+from ml_playground.training.trainer import Observer, Trainer
+
+
+def train(config: ExperimentConfig) -> None:
+    """Train to the end, going on from the run folder's last checkpoint where there is one.
+
+    Raises:
+        DataError: the text cannot be used.
+        RunFolderError: the folder is busy, or holds a run on other data.
+        CheckpointError: the folder has checkpoints, all of them damaged.
+        RunError: the run failed, or its files cannot be written.
+        Stopped: a signal came; the state is saved.
+    """
+    dataset = prepare(config)
+    runtime = config.train.runtime
+    hardware = choose_hardware(runtime.device, runtime.dtype, runtime.threads)
+    with writing(runtime.out_dir):
+        train_in_folder(config, dataset, hardware)
+
+
+def train_in_folder(
+    config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware, observer: Observer = lambda _: True
+) -> bool:
+    """The same, in a run folder that the caller is writing in; whether the observer let the run come to its end.
+
+    Raises:
+        PlaygroundError: as :func:`train` does.
+        Stopped: a signal came; the state is saved.
+    """
+    runtime = config.train.runtime
+    found = checkpoints.find(runtime.out_dir, LAST, BEST)
+    run = _Run(config, dataset, hardware, found)
+    if runtime.eval_only:
+        val_loss, step = run.trainer.evaluate(), run.trainer.progress.step
+        say(f"val loss {val_loss:.4f} at step {step:,}; nothing is written, for train.runtime.eval_only is set")
+    elif run.trainer.done and says_finished(runtime.out_dir):
+        say(
+            f"{runtime.out_dir}: finished at step {run.trainer.progress.step:,}; to train again, delete"
+            f" {LAST}.pt and {BEST}.pt, or set another train.runtime.out_dir"
+        )
+    else:
+        return run.fit(observer)  # where only the end of a finished run was lost, it is written now
+    return True
+
+
+class _Run:
+    """One session of a run: builds the trainer, and keeps ``run.json`` true while it trains."""
+
+    def __init__(
+        self, config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware, found: Found | None
+    ) -> None:
+        self._config = config
+        self._folder = config.train.runtime.out_dir
+        self._settings = settings(config)
+        seed_everything(config.train.runtime.seed)
+        args = model_args(config.train.model, dataset.meta.vocab_size)
+        model = build_model(found.checkpoint["model_args"] if found else args)
+        if found:
+            self._report(found, model.args, dataset)
+        self._model = model
+        self._parameters = sum(parameter.numel() for parameter in model.parameters())
+        hardware = self._hardware = replace(hardware, compiled=self._compile_pays(hardware))
+        session = Session(str(self._folder), self._settings)
+        self.trainer = Trainer(config.train, model, dataset, hardware, session, self._on_save)
+        if found:
+            self.trainer.resume(found)
+            if not self.trainer.done:
+                say(f"resuming: {found.path} at step {found.step:,}")
+        else:
+            checkpoints.forget(self._folder)
+        self._manifest = RunManifest(
+            config.experiment,
+            "running",
+            config.train.runtime.max_iters,
+            dataset.meta.fingerprint,
+            str(hardware),
+            resumed_from=found.step if found else None,
+        )
+
+    def fit(self, observer: Observer) -> bool:
+        """Train; whether the run came to its end."""
+        data = self._config.train.data
+        memory = estimate(self._model, self._config.train, self._hardware)
+        refuse_too_much(memory, self._config.train, self._hardware)
+        say(
+            f"training: {self._parameters / 1e6:.2f} M parameters, {self._config.train.runtime.max_iters:,} steps of"
+            f" {data.grad_accum_steps} x {data.batch_size} x {data.block_size} tokens, on {self._hardware}"
+        )
+        say(f"memory: {memory}")
+        say(f"run folder: {self._folder}  (curves: tensorboard --logdir {self._folder.parent})")
+        write_text(self._folder / "config.toml", snapshot(self._config))
+        self._on_save(self.trainer.progress)
+        try:
+            outcome = self.trainer.fit(observer)
+        except Exception as error:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                self._end("failed", f"{type(error).__name__}: {error}")
+            raise
+        self._end("interrupted" if outcome.signum else "pruned" if outcome.pruned else "finished")
+        progress = outcome.progress
+        if outcome.signum:
+            raise Stopped(outcome.signum, f"stopped at step {progress.step:,}, saved; the same command goes on")
+        if progress.best is not None:
+            metric, verb = self._config.train.runtime.ckpt_metric.name.replace("_", " "), self._manifest.status
+            say(f"{verb}: step {progress.step:,}, best {metric} {progress.best:.4f} at step {progress.best_step:,}")
+        return not outcome.pruned
+
+    def _compile_pays(self, hardware: Hardware) -> bool:
+        data, runtime = self._config.train.data, self._config.train.runtime
+        tokens = runtime.max_iters * data.grad_accum_steps * data.batch_size * data.block_size
+        # Forward and backward cost six operations a parameter and token (Kaplan et al., 2020).
+        return compile_pays(runtime.compile, hardware.device, 6.0 * self._parameters * tokens)
+
+    def _end(self, status: Status, error: str | None = None) -> None:
+        self._manifest.status, self._manifest.error, self._manifest.ended = status, error, now()
+        self._on_save(self.trainer.progress)
+
+    def _on_save(self, progress: Progress) -> None:
+        manifest = self._manifest
+        manifest.step, manifest.tokens, manifest.val_loss = progress.step, progress.tokens, progress.val_loss
+        manifest.best, manifest.best_step = progress.best, progress.best_step
+        manifest.write(self._folder)
+
+    def _report(self, found: Found, args: ModelArgs, dataset: PreparedDataset) -> None:
+        """Say what is resumed and what has changed since.
+
+        Raises:
+            RunFolderError: the run was trained on other data.
+        """
+        for problem in found.rejected:
+            say(f"warning: {problem}; using an older checkpoint")
+        if found.checkpoint["data"] != dataset.meta.fingerprint:
+            raise RunFolderError(
+                f"{self._folder}: was trained on other data or another tokenizer; bring the text back, or set another"
+                f" train.runtime.out_dir, or delete {LAST}.pt and {BEST}.pt to start afresh"
+            )
+        changed = Table("setting", "in the checkpoint", "in the file", "used", box=None, pad_edge=False)
+        before = {**found.checkpoint["config"], **{f"train.model.{name}": value for name, value in args.items()}}
+        for key, value in self._settings.items():
+            if before.get(key) != value:
+                used = "the checkpoint's" if key.startswith("train.model.") else "the file's"
+                changed.add_row(key, str(before.get(key)), str(value), used)
+        if changed.row_count:
+            say("settings that have changed since the checkpoint:")
+            console.print(changed)

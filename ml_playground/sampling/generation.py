@@ -1,0 +1,74 @@
+"""Tokens from a model, one step at a time, for all samples at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ml_playground.config import SamplingConfig
+from ml_playground.models.language_model import LanguageModel
+
+
+@torch.inference_mode()
+def generate(
+    model: LanguageModel,
+    prompt: Tensor,
+    vocab_size: int,
+    config: SamplingConfig,
+    generator: torch.Generator,
+    samples: int = 1,
+) -> Iterator[list[int]]:
+    """Yield steps of one id a sample, all below ``vocab_size``, that follow a prompt of shape (tokens,).
+
+    Keys and values of past tokens are cached, so that a token costs one row and not the whole context. Past the context
+    it depends on the model's positions. Where it slides, a token sees itself and the ``block_size - 1`` before it, in
+    every layer. Else a full context restarts from its newer half, which is read anew: one pass for many tokens.
+    """
+    length, total = len(prompt), len(prompt) + config.max_new_tokens
+    ids = torch.empty(samples, total, dtype=torch.int64, device=prompt.device)
+    ids[:, :length] = prompt
+    cache = model.new_cache(samples, min(model.block_size, total))
+    # The prompt is the same for all samples and is read once.
+    fresh = ids[:1, max(0, length - model.block_size) : length]
+    for end in range(length, total):
+        if cache.length >= model.block_size and not model.slides:
+            cache = model.new_cache(samples, cache.window)
+            fresh = ids[:, end - max(1, model.block_size // 2) : end]
+        logits = model.head(model.hidden(fresh, cache)[:, -1])[:, :vocab_size].float()
+        fresh = choose(logits.expand(samples, -1), ids[:, :end], config, generator)
+        ids[:, end : end + 1] = fresh
+        yield fresh.flatten().tolist()
+
+
+def choose(logits: Tensor, seen: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:
+    """One id a row, shape (batch, 1), from logits of shape (batch, vocab_size).
+
+    Temperature 0 takes the likeliest. ``repetition_penalty`` is CTRL's (Keskar et al., 2019) for the ids ``seen`` so
+    far, of shape (batch, tokens). ``top_p`` is nucleus sampling (Holtzman et al., 2020): the token that crosses the
+    threshold is kept. ``min_p`` is that of Nguyen et al. (2024). They apply in this order, each to what the one before
+    left over.
+    """
+    if config.repetition_penalty != 1:
+        found = logits.gather(1, seen)
+        penalty = config.repetition_penalty
+        logits = logits.scatter(1, seen, torch.where(found > 0, found / penalty, found * penalty))
+    if config.temperature == 0:
+        return logits.argmax(dim=-1, keepdim=True)
+    logits = logits / config.temperature
+    order = None
+    if 0 < config.top_k < logits.shape[-1]:
+        logits, order = logits.topk(config.top_k)
+    elif config.top_p < 1:
+        logits, order = logits.sort(descending=True)
+    if config.top_p < 1:
+        probabilities = logits.softmax(dim=-1)
+        outside = probabilities.cumsum(dim=-1) - probabilities >= config.top_p
+        logits = logits.masked_fill(outside, -math.inf)
+    if config.min_p > 0:
+        least = logits.amax(dim=-1, keepdim=True) + math.log(config.min_p)
+        logits = logits.masked_fill(logits < least, -math.inf)
+    drawn = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
+    return drawn if order is None else order.gather(1, drawn)

@@ -1,0 +1,64 @@
+"""Text out of a stream of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ml_playground.text.tokenizer import Tokenizer
+
+_LONGEST_CHARACTER = 4
+_INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
+
+
+class TextStream:
+    """One sample's text, as far as it is certain.
+
+    A byte-level token may be only part of a character, and the end of the text may be the start of a stop string.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
+        """``stop``: strings that end the text; they are no part of it."""
+        self.text = ""
+        self.done = False
+        """Whether nothing is added any more."""
+        self._tokenizer = tokenizer
+        self._stop = stop
+        self._ids: list[int] = []
+        self._held = ""
+
+    def push(self, token: int) -> None:
+        """Take in the next id; the tokenizer's end of text ends it, and after the end ids are ignored."""
+        if token == self._tokenizer.end_of_text:
+            self.finish()
+        if self.done:
+            return
+        self._ids.append(token)
+        piece = self._tokenizer.decode(self._ids)
+        if not piece.endswith(_INCOMPLETE) or len(self._ids) > _LONGEST_CHARACTER:
+            self._ids.clear()
+            self._add(piece)
+
+    def finish(self) -> None:
+        """No more ids come: what was held back is text too."""
+        if not self.done:
+            self._add(self._tokenizer.decode(self._ids))
+            self.text += self._held
+            self.done = True
+
+    def _add(self, piece: str) -> None:
+        held = self._held + piece
+        ends = [place for stop in self._stop if (place := held.find(stop)) >= 0]
+        if ends:
+            self.text += held[: min(ends)]
+            self._held = ""
+            self.done = True
+            return
+        certain = len(held) - self._possible_start(held)
+        self.text += held[:certain]
+        self._held = held[certain:]
+
+    def _possible_start(self, text: str) -> int:
+        """Length of the longest end of a text that begins a stop string."""
+        longest = max((len(stop) - 1 for stop in self._stop), default=0)
+        lengths = range(min(longest, len(text)), 0, -1)
+        return next((n for n in lengths if any(stop.startswith(text[-n:]) for stop in self._stop)), 0)

@@ -1,0 +1,118 @@
+"""A sweep for people: a live table on a terminal, a line for each event elsewhere."""
+
+from __future__ import annotations
+
+import statistics
+from datetime import datetime
+from typing import Self
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+
+from ml_playground.console import console, say
+from ml_playground.runs.manifest import read_step
+from ml_playground.sweeping.names import short_names, show_params, show_scores
+from ml_playground.sweeping.ranking import ranked, status
+from ml_playground.sweeping.sweep import Sweep
+
+_ROWS = 12
+
+
+class SweepDisplay:
+    """Shows every trial that begins or ends, and what is to come."""
+
+    def __init__(self, sweep: Sweep, study: optuna.Study) -> None:
+        self._sweep = sweep
+        self._study = study
+        self._started = datetime.now()  # without a zone, as Optuna's times are
+        self._names = short_names(sweep.space)
+        self._seen: dict[int, TrialState] = {}
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        sweep, budget, trials = self._sweep, self._sweep.budget, self._study.get_trials(deepcopy=False)
+        done = [trial for trial in trials if trial.state.is_finished()]
+        self._seen = {trial.number: trial.state for trial in done}
+        say(
+            f"sweep: {sweep.n_trials} trials of {budget.tokens:,} tokens, sampler {sweep.config.sampler.name}, pruner"
+            f" {sweep.pruner.name}, {sweep.config.workers} at a time; evaluated every {budget.eval_tokens:,} tokens"
+            f" with {budget.eval_block_size} tokens of context"
+        )
+        say(f"sweep folder: {sweep.folder}  (curves: tensorboard --logdir {sweep.folder})")
+        if trials:
+            say(f"going on: {len(done)} trials are done, {len(trials) - len(done)} were begun{self._best(done)}")
+        if console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.update()
+        self._live.stop()
+
+    def update(self) -> None:
+        """Look at the study again."""
+        trials = self._study.get_trials(deepcopy=False)
+        for trial in trials:
+            if self._seen.get(trial.number) is not trial.state:
+                self._seen[trial.number] = trial.state
+                self._tell(trial, trials)
+        if self._live.is_started:
+            self._live.update(Group(self._table(trials), self._summary(trials)))
+
+    def _tell(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> None:
+        if trial.state.is_finished():
+            done = [other for other in trials if other.state.is_finished()]
+            say(f"trial {trial.number}: {status(trial, self._sweep)}{self._best(done)}; {self._summary(trials)}")
+        elif not console.is_terminal:
+            say(f"trial {trial.number}: {show_params(trial.params, self._names)}")
+
+    def _best(self, done: list[FrozenTrial]) -> str:
+        complete = [trial for trial in ranked(self._sweep, self._study, done) if trial.state is TrialState.COMPLETE]
+        if not complete:
+            return ""
+        return f"; best so far: trial {complete[0].number}, {show_scores(complete[0], self._sweep)}"
+
+    def _summary(self, trials: list[FrozenTrial]) -> str:
+        done = [trial for trial in trials if trial.state.is_finished()]
+        line = f"{len(done)} of {self._sweep.n_trials} done"
+        spent = [
+            (trial.datetime_complete - trial.datetime_start).total_seconds()
+            for trial in done
+            if trial.datetime_start and trial.datetime_complete and trial.datetime_complete > self._started
+        ]
+        if not spent or len(done) >= self._sweep.n_trials:
+            return line
+        left = statistics.mean(spent) * (self._sweep.n_trials - len(done)) / self._sweep.config.workers
+        return f"{line}, about {_duration(left)} left"
+
+    def _table(self, trials: list[FrozenTrial]) -> Table:
+        table = Table(box=None, pad_edge=False)
+        for name in ("trial", *self._names.values(), "step", *self._sweep.objectives, "status"):
+            table.add_column(name, justify="left" if name == "status" else "right")
+        running = [trial for trial in trials if not trial.state.is_finished()]
+        done = ranked(self._sweep, self._study, [trial for trial in trials if trial.state.is_finished()])
+        for trial in [*running, *done][:_ROWS]:
+            step = read_step(self._sweep.trial_folder(trial.number))
+            table.add_row(
+                str(trial.number),
+                *(f"{trial.params.get(key, '')}" for key in self._names),
+                "" if step is None else f"{step:,}",
+                *self._values(trial),
+                status(trial, self._sweep) if trial.state is not TrialState.COMPLETE else "done",
+            )
+        return table
+
+    def _values(self, trial: FrozenTrial) -> list[str]:
+        if trial.values:
+            return [f"{value:.4f}" for value in trial.values]
+        last = trial.intermediate_values.get(trial.last_step or 0)
+        return ["" if last is None else f"{last:.4f}", *[""] * (len(self._sweep.objectives) - 1)]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,48 @@
+"""Which trial is better."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ml_playground.sweeping.claim import TWIN
+from ml_playground.sweeping.config import Direction
+from ml_playground.sweeping.names import show_scores
+from ml_playground.sweeping.study import reason
+from ml_playground.sweeping.sweep import Sweep
+
+_ORDER = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.FAIL]
+
+
+def ranked(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """The best first.
+
+    Complete ones by their first score, with the Pareto front of two ahead; then pruned ones by how far they came and
+    how good they were there; then the rest.
+    """
+    front = {trial.number for trial in study.best_trials} if len(sweep.objectives) > 1 else set[int]()
+    sign = 1 if next(iter(sweep.config.objective.values())) is Direction.minimize else -1
+
+    def key(trial: FrozenTrial) -> tuple[float, ...]:
+        place = trial.last_step or 0
+        value = trial.values[0] if trial.values else trial.intermediate_values.get(place, 0.0)
+        complete = trial.state is TrialState.COMPLETE
+        return (
+            _ORDER.index(trial.state), trial.number not in front, 0 if complete else -place, sign * value, trial.number
+        )  # fmt: skip
+
+    return sorted(trials, key=key)
+
+
+def status(trial: FrozenTrial, sweep: Sweep) -> str:
+    """How a trial ended, or that it has not."""
+    twin = f" (as trial {trial.user_attrs[TWIN]}, which had the same values)" if TWIN in trial.user_attrs else ""
+    match trial.state:
+        case TrialState.COMPLETE:
+            return f"{show_scores(trial, sweep)}{twin}"
+        case TrialState.PRUNED:
+            return f"pruned {reason(trial)}{twin}"
+        case TrialState.FAIL:
+            return f"failed: {reason(trial)}"
+        case _:
+            return "running"

@@ -1,0 +1,79 @@
+"""What a sweep leaves for people: ``leaderboard.csv``, ``best.toml`` and ``report.html``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ml_playground.composition.snapshot import snapshot
+from ml_playground.console import say
+from ml_playground.durable import write_text
+from ml_playground.runs.listing import OUTPUTS
+from ml_playground.sweeping.claim import TWIN
+from ml_playground.sweeping.names import short_names, show_params, show_scores
+from ml_playground.sweeping.ranking import ranked
+from ml_playground.sweeping.report import render_report
+from ml_playground.sweeping.study import reason
+from ml_playground.sweeping.sweep import Sweep
+
+
+def write_results(sweep: Sweep, study: optuna.Study) -> None:
+    """Write the three files anew, and say what is best and where it lies."""
+    trials = ranked(sweep, study, study.get_trials(deepcopy=False))
+    rows = leaderboard(sweep, study, trials)
+    write_text(sweep.folder / "leaderboard.csv", _csv(rows))
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    if not complete:
+        say(f"no trial has come to its end; see {sweep.folder / 'leaderboard.csv'}")
+        return
+    best = complete[0]
+    write_text(sweep.folder / "best.toml", _best_toml(sweep, best))
+    write_text(sweep.folder / "report.html", render_report(sweep, study, rows))
+    params = show_params(best.params, short_names(sweep.space))
+    say(f"best: trial {best.number}, {show_scores(best, sweep)}, with {params}")
+    say(f"report: {sweep.folder / 'report.html'}  (table: {sweep.folder / 'leaderboard.csv'})")
+    say(f"train it again: mlp train {sweep.budget.base.experiment} --exp-config {sweep.folder / 'best.toml'}")
+
+
+def leaderboard(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) -> list[dict[str, object]]:
+    """One row a trial, the best first."""
+    front = {trial.number for trial in study.best_trials}
+    rows: list[dict[str, object]] = []
+    for rank, trial in enumerate(trials, start=1):
+        complete = trial.state is TrialState.COMPLETE
+        scores = trial.values if complete and trial.values else [None] * len(sweep.objectives)
+        rows.append(
+            {
+                "rank": rank,
+                "trial": trial.number,
+                "status": trial.state.name.lower(),
+                **dict(zip(sweep.objectives, scores, strict=True)),
+                **({"pareto": trial.number in front} if len(sweep.objectives) > 1 else {}),
+                **{key: trial.params.get(key) for key in sweep.space.leaves},
+                "tokens": sweep.budget.tokens if complete else trial.last_step or 0,
+                "reason": reason(trial),
+                "twin_of": trial.user_attrs.get(TWIN),
+                "folder": sweep.trial_folder(trial.number),
+            }
+        )
+    return rows
+
+
+def _csv(rows: list[dict[str, object]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _best_toml(sweep: Sweep, best: FrozenTrial) -> str:
+    config = sweep.trial_config(best.number, best.params)
+    folder: Path = OUTPUTS / f"{sweep.folder.name}-best"
+    config.train.runtime.out_dir = config.sample.runtime.out_dir = folder
+    head = f"# Trial {best.number} of {sweep.folder}: {show_scores(best, sweep)}.\n\n"
+    return head + snapshot(config)

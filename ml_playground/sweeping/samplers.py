@@ -1,0 +1,69 @@
+"""The algorithms, which are Optuna's, by the names that a sweep file gives them."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from ml_playground.sweeping.budget import Budget
+from ml_playground.sweeping.config import PrunerKind, SamplerKind
+from ml_playground.sweeping.space import Params
+from ml_playground.sweeping.sweep import Sweep
+
+_REDUCTION = 3
+_BEST_QUARTER = 25.0
+
+
+def build_sampler(sweep: Sweep, seed: int) -> BaseSampler:
+    """The sampler for one draw."""
+    match sweep.config.sampler:
+        case SamplerKind.tpe:
+            return optuna.samplers.TPESampler(seed=seed)
+        case SamplerKind.random:
+            return optuna.samplers.RandomSampler(seed=seed)
+        case SamplerKind.grid:
+            return _Grid(sweep.grid)
+        case SamplerKind.cmaes:
+            return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+        case SamplerKind.gp:
+            return optuna.samplers.GPSampler(seed=seed)
+        case SamplerKind.nsga2:
+            return optuna.samplers.NSGAIISampler(seed=seed)
+
+
+def build_pruner(kind: PrunerKind, budget: Budget) -> BasePruner:
+    """The pruner; its resource is training tokens."""
+    match kind:
+        case PrunerKind.hyperband:
+            return optuna.pruners.HyperbandPruner(budget.eval_tokens, budget.place(budget.tokens), _REDUCTION)
+        case PrunerKind.successive_halving:
+            return optuna.pruners.SuccessiveHalvingPruner(budget.eval_tokens, _REDUCTION)
+        case PrunerKind.median:
+            return optuna.pruners.MedianPruner()
+        case PrunerKind.percentile:
+            return optuna.pruners.PercentilePruner(_BEST_QUARTER)
+        case PrunerKind.none:
+            return optuna.pruners.NopPruner()
+
+
+class _Grid(BaseSampler):
+    """Trial number n has point n of a list; Optuna's own grid also has the points that contradict themselves."""
+
+    def __init__(self, points: list[Params]) -> None:
+        self._points = points
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, object]:
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> object:
+        return self._points[trial.number][param_name]

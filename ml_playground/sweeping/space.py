@@ -1,0 +1,205 @@
+"""The search space: leaves in place of an experiment's values."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import cast
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from ml_playground.composition.checks import (
+    check_table,
+    plain_type,
+    schema_types,
+    show_value,
+    type_problem,
+    value_problem,
+)
+from ml_playground.composition.documents import Document
+from ml_playground.config import ExperimentConfig
+from ml_playground.ranges import range_problem
+
+Value = str | int | float | bool
+Params = dict[str, Value]
+"""One point of the space: dotted key to value."""
+
+_EXAMPLE = "write below [space], for example, train.data.batch_size = [8, 16]"
+_RANGE_KEYS = {"low", "high", "step", "log"}
+_GIVEN = {
+    "train.runtime.out_dir": "every trial has its own folder",
+    "sample.runtime.out_dir": "every trial has its own folder",
+    "train.runtime.max_iters": "it follows from the budget; set tokens at the top",
+    "train.runtime.eval_interval": "it follows from eval_tokens at the top",
+    "train.runtime.eval_iters": "all trials are scored on the same text",
+    "train.runtime.eval_batch_size": "all trials are scored on the same text",
+    "train.runtime.eval_block_size": "all trials are scored with the same context; set eval_block_size at the top",
+    "train.runtime.eval_only": "a trial trains",
+    "description": "it changes nothing",
+}
+"""What the sweep itself decides, and so cannot be searched."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One of a list."""
+
+    values: list[Value]
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        return CategoricalDistribution(self.values)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number between two others, both included."""
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        if isinstance(self.low, int) and isinstance(self.high, int) and isinstance(self.step, (int, type(None))):
+            return IntDistribution(self.low, self.high, log=self.log, step=self.step or 1)
+        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+
+    @property
+    def values(self) -> list[Value]:
+        """All of them, where a step makes them countable; else only both ends."""
+        if self.step is None:
+            return [self.low, self.high]
+        low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step))
+        kind = type(self.low)
+        return [kind(low + index * step) for index in range(int((high - low) / step) + 1)]
+
+
+Leaf = Choices | Range
+
+
+@dataclass(frozen=True)
+class Space:
+    """Dotted key to leaf, in the order of the file."""
+
+    leaves: dict[str, Leaf]
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """As Optuna has them."""
+        return {key: leaf.distribution for key, leaf in self.leaves.items()}
+
+    @property
+    def is_countable(self) -> bool:
+        """Whether it has finitely many points."""
+        return all(isinstance(leaf, Choices) or leaf.step is not None for leaf in self.leaves.values())
+
+    def points(self) -> Iterator[Params]:
+        """All points of a countable space; the last key changes first."""
+        for values in itertools.product(*(leaf.values for leaf in self.leaves.values())):
+            yield dict(zip(self.leaves, values, strict=True))
+
+
+def read_space(document: Document) -> Space:
+    """The ``[space]`` of a sweep file.
+
+    Raises:
+        ConfigError: a key is unknown or decided by the sweep itself, or a leaf makes no sense.
+    """
+    table = document.table.get("space")
+    if not isinstance(table, dict) or not table:
+        raise document.error("space", f"is empty; {_EXAMPLE}")
+    table = cast("dict[str, object]", table)
+    check_table(document, table, ExperimentConfig, prefix="space.", home="space.", leaf_problem=_leaf_problem)
+    types = dict(schema_types())
+    leaves = {key: _leaf(value, types[key]) for key, value in _entries(table, types)}
+    for key in leaves:
+        if key in _GIVEN:
+            raise document.error(f"space.{key}", f"cannot be searched: {_GIVEN[key]}")
+    if not leaves:
+        raise document.error("space", f"is empty; {_EXAMPLE}")
+    return Space(leaves)
+
+
+def _entries(table: dict[str, object], types: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """What stands where the schema has values."""
+    for name, value in table.items():
+        if dataclasses.is_dataclass(types[f"{prefix}{name}"]):
+            yield from _entries(cast("dict[str, object]", value), types, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _leaf(value: object, kind: object) -> Leaf:
+    if isinstance(value, list):
+        choices = cast("list[Value]", value)
+        return Choices([float(one) for one in choices] if kind is float else choices)
+    table = cast("dict[str, float]", value)
+    # TOML's 1 stands for 1.0 where the schema has a float, and Optuna tells them apart.
+    low, high, step = (
+        float(number) if kind is float and number is not None else number
+        for number in (table["low"], table["high"], table.get("step"))
+    )
+    assert low is not None
+    assert high is not None
+    return Range(low, high, step, log=table.get("log") is True)
+
+
+def _leaf_problem(value: object, hint: object, field: dataclasses.Field[object]) -> str | None:
+    if isinstance(value, list):
+        return _choices_problem(cast("list[object]", value), hint, field)
+    if isinstance(value, dict):
+        return _range_problem(cast("dict[str, object]", value), hint, field)
+    return f"must be a list of choices, or {{low = ..., high = ...}}, not {show_value(value)}"
+
+
+def _choices_problem(values: list[object], hint: object, field: dataclasses.Field[object]) -> str | None:
+    if not values:
+        return "has no choices; list some, or remove the key"
+    for value in values:
+        if problem := value_problem(value, hint, field):
+            return problem
+    if len(set(values)) < len(values):
+        return "has a choice twice; remove one"
+    return None
+
+
+def _range_problem(table: dict[str, object], hint: object, field: dataclasses.Field[object]) -> str | None:
+    kind = plain_type(hint)
+    if kind is not int and kind is not float:
+        return "is no number and has no range; list the choices"
+    if unknown := set(table) - _RANGE_KEYS:
+        return f"'{min(unknown)}' is unknown; a range has low, high, step and log"
+    if missing := {"low", "high"} - set(table):
+        return f"'{min(missing)}' is missing; a range has low and high, and can have step and log"
+    if not isinstance(table.get("log", False), bool):
+        return f"log must be true or false, not {show_value(table['log'])}"
+    for name in ("low", "high", "step"):
+        if name in table and (problem := type_problem(table[name], kind)):
+            return f"{name} {problem}"
+    for name in ("low", "high"):
+        if problem := range_problem(field, cast("float", table[name])):
+            return f"{name} = {problem}"
+    return _bounds_problem(cast("dict[str, float]", table))
+
+
+def _bounds_problem(table: dict[str, float]) -> str | None:
+    low, high, step = table["low"], table["high"], table.get("step")
+    if low >= high:
+        return f"low = {low} must be below high = {high}"
+    if table.get("log") and low <= 0:
+        return f"log needs a low above 0, not {low}"
+    if step is None:
+        return None
+    if table.get("log"):
+        return "log and step exclude each other; remove one"
+    if not 0 < step < math.inf:
+        return f"step = {step} must be above 0"
+    if (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step)):
+        return f"step = {step} does not lead from low = {low} to high = {high}; change one"
+    return None

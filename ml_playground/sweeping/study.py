@@ -1,0 +1,139 @@
+"""The study: Optuna's record of a sweep, in a database that outlives every process."""
+
+from __future__ import annotations
+
+import json
+
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from ml_playground.composition.snapshot import settings
+from ml_playground.durable import lock
+from ml_playground.errors import ConfigError, RunFolderError, UserError
+from ml_playground.sweeping.samplers import build_pruner
+from ml_playground.sweeping.sweep import Sweep
+
+REASON = "reason"
+"""User attribute: why a trial was pruned or has failed."""
+_GUARD = "sweep"
+_SECONDS_TO_WAIT = 60
+_FREE = {"train.runtime.out_dir", "train.runtime.log_interval"}
+"""Settings of the experiment that change nothing in a trial."""
+
+
+def create_study(sweep: Sweep, data: str) -> optuna.Study:
+    """Begin the study, or go on with it where it is the same search on the same data.
+
+    Args:
+        data: Fingerprint of the dataset.
+
+    Raises:
+        ConfigError: the sweep file, the experiment or the data have changed since the study began.
+        RunFolderError: there are trials of a study that is gone.
+        UserError: the database cannot be used.
+    """
+    sweep.folder.mkdir(parents=True, exist_ok=True)
+    # Two that start at once: the second waits, and then finds the study.
+    with lock(sweep.folder / ".lock", wait=True):
+        storage = _storage(sweep)
+        if sweep.folder.name not in optuna.get_all_study_names(storage):
+            if any(sweep.folder.glob("trials/*")):
+                raise RunFolderError(
+                    f"{sweep.folder}: has trials whose study is gone; bring it back, or move them away"
+                )
+            optuna.create_study(storage=storage, study_name=sweep.folder.name, directions=sweep.directions)
+        study = open_study(sweep)
+        guard = _guard(sweep, data)
+        if _GUARD not in study.user_attrs:
+            study.set_user_attr(_GUARD, guard)
+        _refuse_change(sweep, json.loads(study.user_attrs[_GUARD]), json.loads(guard))
+    return study
+
+
+def open_study(sweep: Sweep) -> optuna.Study:
+    """The study, which is there; it samples nothing by itself.
+
+    Raises:
+        UserError: the database cannot be used.
+    """
+    pruner = build_pruner(sweep.pruner, sweep.budget)
+    return optuna.load_study(
+        study_name=sweep.folder.name, storage=_storage(sweep), sampler=RandomSampler(), pruner=pruner
+    )
+
+
+def in_memory(study: optuna.Study, sampler: BaseSampler | None = None) -> optuna.Study:
+    """A copy to try things on: what an algorithm notes down there is gone with it."""
+    copy = optuna.create_study(
+        study_name=study.study_name, directions=study.directions, pruner=study.pruner, sampler=sampler
+    )
+    copy.add_trials(study.get_trials(deepcopy=False))
+    return copy
+
+
+def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
+    """A trial as it is now, to read."""
+    return study.get_trials(deepcopy=False)[number]
+
+
+def open_trial(study: optuna.Study, number: int) -> Trial:
+    """A running trial, to write to."""
+    trial_id = find_trial(study, number)._trial_id  # pyright: ignore[reportPrivateUsage]  # no other way in
+    return Trial(study, trial_id)
+
+
+def end_trial(study: optuna.Study, number: int, state: TrialState, why: str) -> None:
+    """Write down that a trial has no score, and the reason."""
+    open_trial(study, number).set_user_attr(REASON, why)
+    study.tell(number, state=state)
+
+
+def reason(trial: FrozenTrial) -> str:
+    """Why it has no score; empty where it has one."""
+    return "" if trial.state is TrialState.COMPLETE else str(trial.user_attrs.get(REASON, ""))
+
+
+def _storage(sweep: Sweep) -> RDBStorage:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    url = sweep.config.storage or f"sqlite:///{sweep.folder / 'study.db'}"
+    # SQLite waits for whoever writes just now.
+    arguments = {"connect_args": {"timeout": _SECONDS_TO_WAIT}} if url.startswith("sqlite") else {}
+    try:
+        return RDBStorage(url, engine_kwargs=arguments)
+    except (SQLAlchemyError, ImportError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{sweep.document.name}: storage: the database cannot be used: {reason}") from None
+
+
+def _guard(sweep: Sweep, data: str) -> str:
+    """All that decides what a trial's values and its score are."""
+    config, base, budget = sweep.config, sweep.budget.base, sweep.budget
+    return json.dumps(
+        {
+            "space": sweep.document.table["space"],
+            "objective": dict(zip(sweep.objectives, sweep.directions, strict=True)),
+            "sampler": config.sampler.name,
+            "pruner": sweep.pruner.name,
+            "seed": config.seed,
+            "tokens": budget.tokens,
+            "eval_tokens": budget.eval_tokens,
+            "eval_block_size": budget.eval_block_size,
+            "lr_scaling": budget.lr_scaling.name,
+            "the data": data,
+            **{key: value for key, value in settings(base).items() if key not in _FREE},
+        }
+    )
+
+
+def _refuse_change(sweep: Sweep, before: dict[str, object], now: dict[str, object]) -> None:
+    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    if changed:
+        key = changed[0]
+        what = "" if key in ("space", "the data") else f", from {before.get(key)} to {now.get(key)}"
+        raise ConfigError(
+            f"{sweep.document.name}: {key} has changed since {sweep.folder} was begun{what};"
+            " put it back, or give the sweep another name"
+        )

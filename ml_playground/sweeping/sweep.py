@@ -1,0 +1,176 @@
+"""A sweep, checked: everything that a worker has to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ml_playground.composition.directories import find_sweep
+from ml_playground.composition.documents import Document
+from ml_playground.composition.load import Composition, compose_experiment
+from ml_playground.composition.tables import read_table
+from ml_playground.config import ExperimentConfig
+from ml_playground.errors import ConfigError
+from ml_playground.ranges import SettingError
+from ml_playground.runs.listing import OUTPUTS
+from ml_playground.sweeping.budget import Budget, plan_budget
+from ml_playground.sweeping.config import Direction, PrunerKind, SamplerKind, SweepConfig
+from ml_playground.sweeping.space import Params, Range, Space, read_space
+
+VAL_LOSS = "val_loss"
+_CURVES = ("train/loss", "train/tokens_per_sec", "train/step_time_ms")
+_MAX_GRID = 10_000
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One search over one experiment."""
+
+    name: str
+    document: Document
+    config: SweepConfig
+    space: Space
+    composition: Composition
+    budget: Budget
+    grid: list[Params]
+    """All valid points; empty where they are not asked for."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its study and its trials lie."""
+        return OUTPUTS / "sweeps" / f"{self.budget.base.experiment}-{self.name}"
+
+    @property
+    def n_trials(self) -> int:
+        """Trials in all."""
+        wanted = self.config.n_trials or len(self.grid)
+        return min(wanted, len(self.grid)) if self.grid else wanted
+
+    @property
+    def objectives(self) -> list[str]:
+        """The metrics, one or two."""
+        return list(self.config.objective)
+
+    @property
+    def directions(self) -> list[Literal["minimize", "maximize"]]:
+        """Optuna's names, in the order of the objectives."""
+        minimize = (direction is Direction.minimize for direction in self.config.objective.values())
+        return ["minimize" if less else "maximize" for less in minimize]
+
+    @property
+    def pruner(self) -> PrunerKind:
+        """What ends bad trials."""
+        return self.config.pruner or (PrunerKind.none if len(self.objectives) > 1 else PrunerKind.hyperband)
+
+    def trial_folder(self, number: int) -> Path:
+        """The run folder of a trial."""
+        return self.folder / "trials" / f"{number:04d}"
+
+    def trial_config(self, number: int, params: Params) -> ExperimentConfig:
+        """The experiment that a trial runs.
+
+        Raises:
+            SettingError: the values contradict each other.
+        """
+        return self.budget.settings(self.composition, params, self.trial_folder(number))
+
+
+def load_sweep(name: str, experiment: str, exp_config: Path | None = None) -> Sweep:
+    """Read and check a sweep and its experiment; nothing is written.
+
+    Raises:
+        UsageError: one of the two is unknown.
+        ConfigError: a file is wrong; the message is ``file:line: key: problem``.
+    """
+    document = find_sweep(name)
+    config = read_table(document, SweepConfig, home="space.")
+    space = read_space(document)
+    _check_objective(document, config)
+    _check_sampler(document, config, space)
+    composition = compose_experiment(experiment, exp_config)
+    try:
+        base = composition.resolve()
+    except SettingError as error:
+        raise composition.located(error) from None
+    _check_comparable(document, config, space)
+    try:
+        budget = plan_budget(base, config, space)
+    except SettingError as error:
+        raise _blamed(document, error) from None
+    _check_values(document, space, composition, budget)
+    grid = _grid(document, space, composition, budget) if config.sampler is SamplerKind.grid else []
+    return Sweep(name, document, config, space, composition, budget, grid)
+
+
+def _check_objective(document: Document, config: SweepConfig) -> None:
+    if len(config.objective) > 2:
+        raise document.error("objective", f"must name one metric or two, not {len(config.objective)}")
+    for metric in config.objective:
+        if metric != VAL_LOSS and metric not in _CURVES:
+            raise document.error(
+                "objective", f"there is no metric '{metric}'; one of {', '.join((VAL_LOSS, *_CURVES))}"
+            )
+    if config.objective.get(VAL_LOSS) is Direction.maximize:
+        raise document.error("objective", "val_loss gets better as it falls; use minimize")
+    if len(config.objective) == 2 and config.pruner not in (None, PrunerKind.none):
+        raise document.error("pruner", "two objectives cannot be pruned; remove the key, or one objective")
+
+
+def _check_sampler(document: Document, config: SweepConfig, space: Space) -> None:
+    if config.sampler is SamplerKind.grid:
+        for key, leaf in space.leaves.items():
+            if isinstance(leaf, Range) and leaf.step is None:
+                raise document.error(f"space.{key}", "a grid needs a step, or a list of choices")
+    elif config.n_trials is None:
+        raise document.error("n_trials", "missing; say how many trials there are in all")
+    ranges = [leaf for leaf in space.leaves.values() if isinstance(leaf, Range)]
+    if config.sampler is SamplerKind.cmaes and (len(ranges) < 2 or len(ranges) < len(space.leaves)):
+        raise document.error("sampler", "'cmaes' searches two or more ranges, and no choices; use 'tpe'")
+    if config.sampler is SamplerKind.cmaes and len(config.objective) == 2:
+        raise document.error("sampler", "'cmaes' has one objective; use 'nsga2' or 'tpe'")
+
+
+def _check_comparable(document: Document, config: SweepConfig, space: Space) -> None:
+    for key in space.leaves:
+        if key.startswith("prepare.") and VAL_LOSS in config.objective:
+            raise document.error(
+                f"space.{key}", "changes the validation text, on which val_loss is compared; remove it"
+            )
+
+
+def _check_values(document: Document, space: Space, composition: Composition, budget: Budget) -> None:
+    """Try every choice and bound with the experiment's other values.
+
+    Raises:
+        ConfigError: one contradicts what is not searched, so no trial could have it.
+    """
+    for key, leaf in space.leaves.items():
+        for value in leaf.values:
+            try:
+                budget.settings(composition, {key: value}, Path())
+            except SettingError as error:
+                if set(error.keys) & set(space.leaves) == {key}:
+                    raise document.error(f"space.{key}", f"{value}: {error.problem}") from None
+
+
+def _grid(document: Document, space: Space, composition: Composition, budget: Budget) -> list[Params]:
+    points: list[Params] = []
+    for count, params in enumerate(space.points()):
+        if count == _MAX_GRID:
+            raise document.error("space", f"a grid of more than {_MAX_GRID:,} points; use fewer, or another sampler")
+        try:
+            budget.settings(composition, params, Path())
+        except SettingError:
+            continue
+        points.append(params)
+    if not points:
+        raise document.error(
+            "space", "no combination is valid; see the ranges and conflicts in the experiment's schema"
+        )
+    return points
+
+
+def _blamed(document: Document, error: SettingError) -> ConfigError:
+    key = next((key for key in error.keys if document.get(key) is not None), error.keys[0])
+    return document.error(key, error.problem)

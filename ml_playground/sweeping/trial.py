@@ -1,0 +1,156 @@
+"""One trial: an ordinary run whose evaluations go to the study, and whose end is written there."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import math
+import traceback
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+
+from ml_playground.config import ExperimentConfig, TrainConfig
+from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.errors import (
+    CheckpointError,
+    DivergedError,
+    OutOfMemoryError,
+    PlaygroundError,
+    RunError,
+    TooLargeError,
+)
+from ml_playground.runs.prepare import prepare
+from ml_playground.runs.train import train_in_folder
+from ml_playground.sweeping.claim import Claim
+from ml_playground.sweeping.metrics import score
+from ml_playground.sweeping.study import REASON, end_trial, find_trial, in_memory, open_trial, reason
+from ml_playground.sweeping.sweep import VAL_LOSS, Sweep
+from ml_playground.training.device import choose_hardware
+from ml_playground.training.memory import exhausted
+from ml_playground.training.state import Progress
+
+_PRUNED_AT = "pruned at"
+"""User attribute: tokens at which the pruner has ended a trial."""
+
+
+class TrialFailedError(RunError):
+    """A trial has failed, and the study knows. The process may be in no state for another one."""
+
+
+class TrialRunner:
+    """Runs the trials of one worker, one after the other."""
+
+    def __init__(self, sweep: Sweep, study: optuna.Study, threads: int) -> None:
+        """``threads``: for a trial that does not name a number itself."""
+        self._sweep = sweep
+        self._study = study
+        self._threads = threads
+        self._data: tuple[ExperimentConfig, PreparedDataset] | None = None
+
+    def run(self, claim: Claim) -> None:
+        """Train a claimed trial, from its last checkpoint where it has one, and write down how it ended.
+
+        Raises:
+            TrialFailedError: it failed.
+            OSError, CheckpointError: its files cannot be written; it stays open, to be taken up again.
+            Stopped: a signal came; it stays open too.
+        """
+        folder = self._sweep.trial_folder(claim.number)
+        with (
+            (folder / "console.log").open("a", encoding="utf-8") as log,
+            contextlib.redirect_stdout(log),
+            contextlib.redirect_stderr(log),
+        ):
+            try:
+                pruned = None if self._train(claim) else reason(find_trial(self._study, claim.number))
+            except (OSError, CheckpointError):
+                raise
+            except Exception as error:
+                pruned = _reason_to_prune(error, claim.config.train)
+                if pruned is None:
+                    if not isinstance(error, PlaygroundError):
+                        traceback.print_exc()
+                    end_trial(self._study, claim.number, TrialState.FAIL, _one_line(error))
+                    raise TrialFailedError(f"trial {claim.number}: {_one_line(error)}") from error
+            self._finish(claim, folder, pruned)
+
+    def _train(self, claim: Claim) -> bool:
+        runtime = claim.config.train.runtime
+        observer = _Observer(self._sweep, self._study, claim.number, runtime.max_iters)
+        hardware = choose_hardware(runtime.device, runtime.dtype, runtime.threads or self._threads)
+        return train_in_folder(claim.config, self._dataset(claim.config), hardware, observer)
+
+    def _dataset(self, config: ExperimentConfig) -> PreparedDataset:
+        # Asking whether the source has changed reads it; once for all trials is enough.
+        if self._data is None or self._data[0].prepare != config.prepare:
+            self._data = config, prepare(config)
+        return self._data[1]
+
+    def _finish(self, claim: Claim, folder: Path, pruned: str | None) -> None:
+        if pruned is not None:
+            end_trial(self._study, claim.number, TrialState.PRUNED, pruned)
+            gc.collect()  # what a trial has left in memory is not the next one's to bear
+            return
+        scores = [score(folder, metric) for metric in self._sweep.objectives]
+        if all(map(math.isfinite, scores)):
+            self._study.tell(claim.number, scores)
+        else:
+            end_trial(
+                self._study, claim.number, TrialState.PRUNED, f"its {' or '.join(self._sweep.objectives)} is not finite"
+            )
+
+
+class _Observer:
+    """Reports a run's evaluations at the tokens it has seen, and asks the pruner."""
+
+    def __init__(self, sweep: Sweep, study: optuna.Study, number: int, max_iters: int) -> None:
+        self._sweep = sweep
+        self._study = study
+        self._number = number
+        self._max_iters = max_iters
+        self._trial = open_trial(study, number)
+
+    def __call__(self, progress: Progress) -> bool:
+        place = self._sweep.budget.place(progress.tokens)
+        frozen = find_trial(self._study, self._number)
+        value = self._value(progress)
+        # With two objectives Optuna takes no reports. Models that have seen nothing tell nothing.
+        if place == 0 or len(self._sweep.objectives) > 1 or not math.isfinite(value):
+            return True
+        if place not in frozen.intermediate_values:
+            self._trial.report(value, place)
+        if progress.step >= self._max_iters:
+            return True
+        if _PRUNED_AT in frozen.user_attrs:
+            return bool(place < frozen.user_attrs[_PRUNED_AT])  # killed between the decision and the end
+        copy = in_memory(self._study)
+        if self._study.pruner.prune(copy, copy.trials[self._number]):
+            self._trial.set_user_attr(REASON, f"by {self._sweep.pruner.name} after {progress.tokens:,} tokens")
+            self._trial.set_user_attr(_PRUNED_AT, place)
+        # Pruners note in the study how far a trial has come, and decide each step once. So the decision is taken in a
+        # copy and written down first, or a kill just here would lose it.
+        self._trial.should_prune()
+        return _PRUNED_AT not in self._trial.user_attrs
+
+    def _value(self, progress: Progress) -> float:
+        (metric, *_) = self._sweep.objectives
+        if metric == VAL_LOSS:
+            return math.inf if progress.val_loss is None else progress.val_loss
+        return score(self._sweep.trial_folder(self._number), metric)
+
+
+def _reason_to_prune(error: Exception, config: TrainConfig) -> str | None:
+    """Why a configuration cannot be trained, where that is what the error says."""
+    if isinstance(error, DivergedError):
+        return "diverged: the loss or a gradient is not finite"
+    if isinstance(error, (TooLargeError, OutOfMemoryError)) or exhausted(error, config):
+        return f"out of memory: {_one_line(error)}"
+    return None
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    line = text[0] if text else type(error).__name__
+    return line if isinstance(error, PlaygroundError) else f"{type(error).__name__}: {line}"

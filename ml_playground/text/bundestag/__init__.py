@@ -1,0 +1,1 @@
+"""Plenary protocols of the German Bundestag, read from the formats that they are published in."""

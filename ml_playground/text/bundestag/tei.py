@@ -1,0 +1,75 @@
+"""GermaParl, a corpus of plenary protocols as TEI: root element ``TEI``.
+
+The facts are those of the corpus as PolMine publishes it: ``text/body/div[@type=agenda_item]`` holds ``sp``, one for
+each turn, with the attributes ``who``, ``name``, ``party``, ``parliamentary_group``, ``role`` and ``position`` (``NA``
+where there is none), and in it ``speaker``, the printed label, ``p`` and ``stage``. Contents lists and page headers are
+gone already; in some terms dashes are one or two hyphens, and some words still have the hyphen of a line's end and a
+blank.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from xml.etree.ElementTree import Element
+
+from ml_playground.errors import DataError
+from ml_playground.text.bundestag.hyphenation import mend
+from ml_playground.text.bundestag.label import parse_label
+from ml_playground.text.bundestag.line import one_line
+from ml_playground.text.bundestag.session import Session, Speaker
+from ml_playground.text.bundestag.transcript import Transcript
+
+_DASH = re.compile(r"(?<!\S)--?(?=[\s,;.!?]|$)")
+
+
+def read_tei(root: Element) -> Session:
+    """The sitting in a GermaParl file, with or without the namespace of TEI.
+
+    Raises:
+        DataError: there is no ``body``, it is empty, or term, number or date are wrong.
+    """
+    body = root.find("{*}text/{*}body")
+    if body is None:
+        raise DataError("has no element 'text/body'")
+    transcript = Transcript()
+    _walk(body, transcript)
+    header = "{*}teiHeader/{*}fileDesc"
+    title = f"{header}/{{*}}titleStmt"
+    return transcript.session(
+        root.findtext(f"{title}/{{*}}legislativePeriod"),
+        root.findtext(f"{title}/{{*}}sessionNo"),
+        root.findtext(f"{header}/{{*}}publicationStmt/{{*}}date"),
+    )
+
+
+def _walk(element: Element, transcript: Transcript) -> None:
+    for child in element:
+        tag = child.tag.rpartition("}")[2]
+        if tag == "p":
+            transcript.paragraph(_text(child))
+        elif tag == "stage":
+            transcript.interjection(_text(child))
+        elif tag == "sp":
+            transcript.speaker(_speaker(child))
+            _walk(child, transcript)
+        elif tag == "div":
+            _walk(child, transcript)
+
+
+def _speaker(turn: Element) -> Speaker | None:
+    """The printed label where there is one: it has the town that tells namesakes apart, which the attributes lack."""
+    chair = turn.get("role") == "presidency"
+    if printed := parse_label(turn.findtext("{*}speaker", "")):
+        return replace(printed, chair=chair or printed.chair)
+    facts = {key: value for key, value in turn.items() if value not in {"", "NA"}}
+    name = facts.get("who") or facts.get("name")
+    if not name:
+        return None
+    role = facts.get("position")
+    party = None if role else facts.get("parliamentary_group") or facts.get("party")
+    return Speaker(name, party, role, chair)
+
+
+def _text(element: Element) -> str:
+    return mend(_DASH.sub("–", one_line("".join(element.itertext()))))

@@ -1,0 +1,172 @@
+"""Files from the web, fetched once: whole and checked under their name, or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from ml_playground.console import say
+from ml_playground.durable import lock
+from ml_playground.errors import DataError
+from ml_playground.text.partial import Partial
+from ml_playground.text.transfer import Transfer
+
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds before each new attempt; there is one attempt more than there are pauses."""
+TIMEOUT = 30.0
+"""Seconds without a byte after which a server counts as silent."""
+
+
+def download(
+    url: str, path: Path, sha256: str | None, *, pauses: Sequence[float] = PAUSES, timeout: float = TIMEOUT
+) -> None:
+    """Fetch one file; see :meth:`Downloader.fetch`. Before many from one server, take one :class:`Downloader`."""
+    with Downloader(pauses=pauses, timeout=timeout) as downloader:
+        downloader.fetch(url, path, sha256)
+
+
+class Downloader:
+    """Fetches files one after another over kept connections. Not for several threads."""
+
+    def __init__(
+        self, *, min_interval: float = 0.0, pauses: Sequence[float] = PAUSES, timeout: float = TIMEOUT
+    ) -> None:
+        """``min_interval``: seconds at least from the start of one request to the start of the next."""
+        self._min_interval = min_interval
+        self._pauses = pauses
+        self._next_request = 0.0
+        self._client = httpx.Client(
+            follow_redirects=True,
+            timeout=timeout,
+            # Ranges and digests are about the file's own bytes, so they must not come compressed.
+            headers={"Accept-Encoding": "identity", "User-Agent": "ml-playground"},
+            event_hooks={"request": [self._wait_for_turn]},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._client.close()
+
+    def fetch(self, url: str, path: Path, sha256: str | None) -> None:
+        """Put the file at an http or https address at ``path``; nothing happens where it is there already.
+
+        What a cut connection or a killed process left in ``<path>.part`` is gone on with, where the server can do so
+        and an ETag or ``sha256`` (hex; None checks nothing) shows that both halves are of one version. A file at
+        ``path`` with another digest is replaced. Two processes that want the same file fetch it once.
+
+        Raises:
+            DataError: it cannot be had, cannot be written, or has another digest. One line, which says where to put
+                the file by hand.
+        """
+        if not re.fullmatch(r"https?://\S+", url, re.IGNORECASE):
+            raise _failure(repr(url), "is no http or https address", path)
+        try:
+            if _is_there(path, sha256):
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with lock(path.with_name(f".{path.name}.lock"), wait=True):
+                if not _is_there(path, sha256):  # another process may have just fetched it
+                    self._fetch(url, path, sha256)
+                    say(f"downloaded: {url} to {path}")
+        except OSError as error:
+            raise _failure(url, f"cannot be saved ({error.strerror})", path) from None
+
+    def _fetch(self, url: str, path: Path, sha256: str | None) -> None:
+        partial = Partial(path)
+        for pause in (*self._pauses, None):
+            try:
+                self._attempt(url, partial, path.name, sha256)
+                break
+            except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, _Passing) as error:
+                problem = str(error) or type(error).__name__
+                if pause is None:
+                    raise _failure(url, f"{problem}, {len(self._pauses) + 1} times", path) from None
+                say(f"{url}: {problem}; trying again in {pause:g} s")
+                time.sleep(pause)
+            except (httpx.RequestError, httpx.InvalidURL, _Lasting) as error:
+                raise _failure(url, str(error), path) from None
+        partial.complete()
+
+    def _attempt(self, url: str, partial: Partial, name: str, sha256: str | None) -> None:
+        headers: dict[str, str] = {}
+        etag = partial.etag(url)
+        # Without either, the two halves could be of different versions, and nobody would notice.
+        if etag or (etag is not None and sha256):
+            headers["Range"] = f"bytes={partial.size}-"
+            if etag:
+                headers["If-Range"] = etag
+        with self._client.stream("GET", url, headers=headers) as response:
+            resumed = "Range" in headers and _goes_on(response, partial)
+            if not (resumed and response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+                _receive(response, partial, url, name, resumed=resumed)
+        if sha256 and (found := partial.sha256()) != sha256.lower():
+            partial.discard()
+            if resumed:
+                raise _Passing("changed on the server since the first part came")
+            raise _Lasting(f"has other content than expected: SHA-256 {found}, not {sha256.lower()}")
+
+    def _wait_for_turn(self, _request: httpx.Request) -> None:
+        time.sleep(max(0.0, self._next_request - time.monotonic()))
+        self._next_request = time.monotonic() + self._min_interval
+
+
+class _Passing(Exception):
+    """Trying again may help."""
+
+
+class _Lasting(Exception):
+    """Trying again will not help."""
+
+
+def _goes_on(response: httpx.Response, partial: Partial) -> bool:
+    """Whether the answer to a request with Range continues the partial file, or says that it is whole already."""
+    content_range = response.headers.get("Content-Range", "")
+    if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        whole = content_range == f"bytes */{partial.size}"
+    elif response.status_code == HTTPStatus.PARTIAL_CONTENT:
+        whole = content_range.startswith(f"bytes {partial.size}-")
+    else:
+        return False
+    if not whole:
+        partial.discard()
+        raise _Passing(f"answered with another part than asked for ({content_range or 'no Content-Range'})")
+    return True
+
+
+def _receive(response: httpx.Response, partial: Partial, url: str, name: str, *, resumed: bool) -> None:
+    status = response.status_code
+    if status == HTTPStatus.TOO_MANY_REQUESTS or response.is_server_error:
+        raise _Passing(f"answered {status} {response.reason_phrase}")
+    if status != (HTTPStatus.PARTIAL_CONTENT if resumed else HTTPStatus.OK):
+        raise _Lasting(f"answered {status} {response.reason_phrase}")
+    # A weak ETag says that two versions mean the same, not that their bytes are equal.
+    etag = response.headers.get("ETag", "")
+    done = partial.size if resumed else 0
+    rest = response.headers.get("Content-Length")
+    with (
+        partial.resume() if resumed else partial.start(url, "" if etag.startswith("W/") else etag) as file,
+        Transfer(name, done, done + int(rest) if rest else None) as transfer,
+    ):
+        for block in response.iter_raw():
+            file.write(block)
+            transfer.advance(len(block))
+
+
+def _is_there(path: Path, sha256: str | None) -> bool:
+    if sha256 is None or not path.exists():
+        return path.is_file()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256.lower()
+
+
+def _failure(url: str, problem: str, path: Path) -> DataError:
+    return DataError(f"{url}: {problem}; fetch it in another way and put it at {path}")

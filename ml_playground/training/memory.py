@@ -1,0 +1,132 @@
+"""How much memory training will take, against what the machine has."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ml_playground.config import OptimizerKind, TrainConfig
+from ml_playground.errors import OutOfMemoryError, TooLargeError
+from ml_playground.models.language_model import LanguageModel
+from ml_playground.training.device import Hardware
+from ml_playground.training.muon import inner_matrices
+
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current"))
+_EXHAUSTED = re.compile("can't allocate memory|cannot allocate memory|not enough memory|out of memory", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes that training needs at its peak."""
+
+    state: int
+    """Weights, gradients, moments and averaged weights, and the copy that is being saved."""
+    window: int
+    """What the backward pass of one window of tokens needs kept."""
+    windows: int
+    """In a batch."""
+
+    @property
+    def total(self) -> int:
+        return self.state + self.windows * self.window
+
+    def __str__(self) -> str:
+        return (
+            f"about {_size(self.total)} ({_size(self.state)} weights and optimizer,"
+            f" {_size(self.windows * self.window)} activations)"
+        )
+
+
+def estimate(model: LanguageModel, config: TrainConfig, hardware: Hardware) -> Estimate:
+    """Measure the forward pass of one window and of two, and count the rest; random generators stay as they were."""
+    parameters = {name: p.numel() for name, p in model.named_parameters() if p.requires_grad}
+    muons = inner_matrices(model) if config.optim.optimizer is OptimizerKind.muon else {}
+    weights = sum(p.numel() for p in model.parameters())
+    moments = sum((1 if name in muons else 2) * count for name, count in parameters.items())
+    averaged = sum(parameters.values()) if config.runtime.ema_decay else 0
+    saved = weights + moments + averaged
+    one, two = (_kept_bytes(model, windows, config.data.block_size, hardware) for windows in (1, 2))
+    state = 4 * (2 * saved + sum(parameters.values())) + one - (two - one)
+    return Estimate(state, two - one, config.data.batch_size)
+
+
+def refuse_too_much(wanted: Estimate, config: TrainConfig, hardware: Hardware) -> None:
+    """Compare an estimate with the memory that is free.
+
+    Raises:
+        TooLargeError: it cannot fit; the line says which batch size would.
+    """
+    free = free_bytes(hardware.device)
+    if free is None or wanted.total <= free:
+        return
+    problem = f"training needs {wanted}, and {_size(free)} are free"
+    data = config.data
+    fitting = (size for size in range(data.batch_size - 1, 0, -1) if data.batch_size % size == 0)
+    for size in fitting:
+        if wanted.state + size * wanted.window <= free:
+            steps = data.grad_accum_steps * data.batch_size // size
+            raise TooLargeError(
+                f"train.data.batch_size = {data.batch_size}: {problem}; use batch_size = {size} and grad_accum_steps ="
+                f" {steps}, which is the same update"
+            )
+    raise TooLargeError(f"train.model: {problem}; use a smaller n_embd, n_layer or train.data.block_size")
+
+
+def exhausted(error: Exception, config: TrainConfig) -> OutOfMemoryError | None:
+    """The error to raise where another one says that there is no memory left; None where it says something else."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and _EXHAUSTED.search(str(error))
+    ):
+        data = config.data
+        return OutOfMemoryError(
+            f"train.data.batch_size = {data.batch_size}: there is not enough memory for it; use a smaller one, and as"
+            f" many times more grad_accum_steps than {data.grad_accum_steps} for the same update"
+        )
+    return None
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory that a process can still get, or None where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
+        free = int(meminfo.split("MemAvailable:")[1].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):  # no Linux; what is installed is the best guess
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit, used = (int(path.read_text(encoding="ascii")) for path in _LIMITS)
+        return min(free, limit - used)
+    except (OSError, ValueError):  # no control group, or no limit in it
+        return free
+
+
+def _kept_bytes(model: LanguageModel, windows: int, length: int, hardware: Hardware) -> int:
+    """Bytes that autograd keeps of a forward pass, parameters left out."""
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    ids = torch.zeros(windows, length, dtype=torch.int64, device=hardware.device)
+    devices = [hardware.device] if hardware.device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices),
+        hardware.autocast(),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
+        model.loss(ids, ids)
+    return sum(kept.values())
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

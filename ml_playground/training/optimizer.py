@@ -1,0 +1,19 @@
+"""The optimizer that the settings name."""
+
+from __future__ import annotations
+
+import torch
+
+from ml_playground.config import OptimConfig, OptimizerKind
+from ml_playground.models.language_model import LanguageModel
+from ml_playground.training.adamw import AdamW
+from ml_playground.training.muon import Muon
+
+Optimizer = AdamW | Muon
+
+
+def build_optimizer(model: LanguageModel, config: OptimConfig, dtype: torch.dtype) -> Optimizer:
+    """A fresh optimizer of the trained parameters; ``dtype`` is the format of matrix products."""
+    if config.optimizer is OptimizerKind.muon:
+        return Muon(model, config, dtype)
+    return AdamW({name: p for name, p in model.named_parameters() if p.requires_grad}, config)

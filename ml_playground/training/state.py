@@ -1,0 +1,154 @@
+"""Everything that a resumed run needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+import torch
+from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from ml_playground.config import Metric, TrainRuntimeConfig
+from ml_playground.models.language_model import LanguageModel
+from ml_playground.training.adamw import OptimizerState
+from ml_playground.training.optimizer import Optimizer
+from ml_playground.training.rng import RngState, get_rng_state, set_rng_state
+
+
+@dataclass
+class Progress:
+    """How far a run is, and what it has seen."""
+
+    step: int = 0
+    """Optimizer updates done."""
+    tokens: int = 0
+    """Tokens trained on."""
+    seconds: float = 0.0
+    """Time spent in training steps, over all sessions of the run."""
+    evaluated: int = -1
+    """Step of the last evaluation; -1 before the first."""
+    val_loss: float | None = None
+    """The last one, in nats per token."""
+    train_loss: float | None = None
+    """Mean over the steps between the last two evaluations; None before the first step."""
+    smoothed: float | None = None
+    """Exponential mean of ``ckpt_metric``."""
+    best: float | None = None
+    """Best smoothed metric."""
+    best_step: int = -1
+    patience: int = 0
+    """Evaluations since the best."""
+    top: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
+    """(smoothed metric, step) of the best k, the best first."""
+
+    def record(self, val_loss: float, train_loss: float | None, runtime: TrainRuntimeConfig) -> None:
+        """Take in the evaluation of this step."""
+        self.evaluated, self.val_loss, self.train_loss = self.step, val_loss, train_loss
+        metric = val_loss if runtime.ckpt_metric is Metric.val_loss else train_loss
+        if metric is None:
+            return
+        alpha = runtime.best_smoothing_alpha
+        self.smoothed = metric if self.smoothed is None else alpha * self.smoothed + (1 - alpha) * metric
+        sign = -1 if runtime.ckpt_greater_is_better else 1
+        if self.best is None or sign * self.smoothed < sign * self.best:
+            self.best, self.best_step, self.patience = self.smoothed, self.step, 0
+        else:
+            self.patience += 1
+        top = [*self.top, (self.smoothed, self.step)]
+        self.top = sorted(top, key=lambda entry: (sign * entry[0], entry[1]))[: runtime.ckpt_top_k]
+
+
+class StateDict(TypedDict):
+    """A :class:`TrainState` as plain data and tensors."""
+
+    model: dict[str, Tensor]
+    optimizer: OptimizerState
+    scaler: dict[str, object]
+    ema: dict[str, Tensor]
+    rng: RngState
+    loss_sum: Tensor
+    skipped: Tensor
+    progress: dict[str, object]
+
+
+class TrainState:
+    """Model, optimizer, loss scaler, averaged weights, random generators, progress."""
+
+    def __init__(
+        self, model: LanguageModel, optimizer: Optimizer, scaler: GradScaler, ema_decay: float, device: torch.device
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.scaler = scaler
+        self.progress = Progress()
+        self.loss_sum = torch.zeros((), device=device)
+        """Of the training losses since the last evaluation; on the device, so that adding to it waits for nothing."""
+        self.skipped = torch.zeros((), dtype=torch.int64, device=device)
+        """Updates left out because a loss or gradient was not finite."""
+        self._device = device
+        self._ema_decay = ema_decay
+        # The averaged weights by name; empty when averaging is off.
+        self._ema = {name: p.detach().clone() for name, p in model.named_parameters()} if ema_decay else {}
+
+    def take_in(self, loss: Tensor, finite: Tensor) -> None:
+        """Count a step's loss, or count it as skipped."""
+        self.loss_sum += torch.where(finite, loss, 0.0)
+        self.skipped += ~finite
+
+    def record(self, val_loss: float, runtime: TrainRuntimeConfig) -> None:
+        """Take in the evaluation of this step."""
+        steps = self.progress.step - max(0, self.progress.evaluated)
+        self.progress.record(val_loss, self.loss_sum.item() / steps if steps else None, runtime)
+        self.loss_sum.zero_()
+
+    def average_weights(self) -> None:
+        """Move the averaged weights towards the current ones; once an update."""
+        if self._ema:
+            current = [parameter.detach() for parameter in self.model.parameters()]
+            get_ema_multi_avg_fn(self._ema_decay)(list(self._ema.values()), current, 0)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Generator[None]:
+        """The model has the averaged weights inside the block, where averaging is on."""
+        parameters = dict(self.model.named_parameters()) if self._ema else {}
+        current = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(self._ema[name])
+            try:
+                yield
+            finally:
+                for name, parameter in parameters.items():
+                    parameter.copy_(current[name])
+
+    def state_dict(self) -> StateDict:
+        """All of it. Tensors are shared with the live objects: save before the next step."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "ema": self._ema,
+            "rng": get_rng_state(self._device),
+            "loss_sum": self.loss_sum,
+            "skipped": self.skipped,
+            "progress": dataclasses.asdict(self.progress),
+        }
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Go on from there."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        # Averaging that is switched on between sessions starts from the weights as they are now.
+        saved = state["ema"] or {name: p.detach() for name, p in self.model.named_parameters()}
+        for name, average in self._ema.items():
+            average.copy_(saved[name])
+        self.loss_sum.copy_(state["loss_sum"])
+        self.skipped.copy_(state["skipped"])
+        set_rng_state(state["rng"], self._device)
+        self.progress = Progress(**state["progress"])  # type: ignore[arg-type]  # what asdict() wrote

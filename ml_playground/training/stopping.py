@@ -1,0 +1,33 @@
+"""SIGINT and SIGTERM: the first asks, the second insists."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+from typing import Self
+
+from ml_playground.console import say
+
+
+class StopSignal:
+    """Inside the block a first signal only sets ``signum``; a second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            self._previous[signum] = signal.signal(signum, self._handle)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)  # type: ignore[arg-type]  # what signal.signal() returned
+
+    def _handle(self, signum: int, _frame: FrameType | None) -> None:
+        if self.signum is not None:
+            os._exit(128 + signum)
+        self.signum = signum
+        say(f"{signal.Signals(signum).name}: saving after this step; again to stop at once")

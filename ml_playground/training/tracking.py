@@ -1,0 +1,117 @@
+"""What a run writes for people to look at: TensorBoard and ``metrics.jsonl``."""
+
+# protobuf's generated modules have no types; nothing of them leaves this file.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import metadata, plugin_data_pb2
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from ml_playground.durable import write_text
+
+Scalars = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run as TensorBoard's HParams tab lists it."""
+
+    name: str
+    """Unique: the run's path below ``outputs``."""
+    settings: dict[str, object]
+    """By dotted key."""
+
+
+class Tracker:
+    """Writes the scalars of one run; resuming drops what a killed session wrote past its last checkpoint."""
+
+    def __init__(self, folder: Path, session: Session, resumed_at: int | None) -> None:
+        """``resumed_at``: step of the checkpoint that training goes on from; None for a fresh run."""
+        jsonl_path, events = folder / "metrics.jsonl", folder / "logs" / "tb"
+        write_text(jsonl_path, "" if resumed_at is None else _lines_until(jsonl_path, resumed_at))
+        events.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as files:
+            self._jsonl = files.enter_context(jsonl_path.open("a", encoding="utf-8"))
+            # Not torch's SummaryWriter: its thread prints a traceback of its own when the disk is full.
+            self._events = files.enter_context((events / _event_file_name()).open("xb"))
+            self._records = RecordWriter(self._events)
+            self._write(file_version="brain.Event:2")
+            # TensorBoard drops what it read of this step and later ones, so that no curve has a step twice: on resume,
+            # and after a start that left no checkpoint.
+            first = 0 if resumed_at is None else resumed_at + 1
+            self._write(step=first, session_log=SessionLog(status=SessionLog.START))
+            if resumed_at is None:
+                self._start_session(session)
+            self._files = files.pop_all()
+
+    def log(self, step: int, scalars: Scalars) -> None:
+        """One point of each curve."""
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+        self._write(step=step, summary=Summary(value=values))
+        self._jsonl.write(json.dumps({"step": step, **scalars}) + "\n")
+
+    def flush(self) -> None:
+        """Hand all that was logged to the system, so that a checkpoint never runs ahead of the curves."""
+        self._jsonl.flush()
+
+    def end_session(self) -> None:
+        """The run is complete."""
+        info = plugin_data_pb2.SessionEndInfo(status=1, end_time_secs=time.time())  # 1: success
+        data = plugin_data_pb2.HParamsPluginData(session_end_info=info)
+        self._write_plugin_data(metadata.SESSION_END_INFO_TAG, data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        try:
+            self._files.close()
+        except OSError:
+            if kind is None:  # else the first error is the one to tell
+                raise
+
+    def _start_session(self, session: Session) -> None:
+        info = plugin_data_pb2.SessionStartInfo(group_name=session.name, start_time_secs=time.time())
+        for key, value in session.settings.items():
+            if isinstance(value, bool):
+                info.hparams[key].bool_value = value
+            elif isinstance(value, (int, float)):
+                info.hparams[key].number_value = value
+            else:
+                info.hparams[key].string_value = str(value)
+        self._write_plugin_data(
+            metadata.SESSION_START_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_start_info=info)
+        )
+
+    def _write_plugin_data(self, tag: str, data: plugin_data_pb2.HParamsPluginData) -> None:
+        value = Summary.Value(tag=tag, metadata=metadata.create_summary_metadata(data))
+        self._write(summary=Summary(value=[value]))
+
+    def _write(self, **content: object) -> None:
+        self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
+        self._events.flush()  # people look at the curves while they grow
+
+
+def _event_file_name() -> str:
+    # TensorBoard asks for the word tfevents, and reads the files of a run in the order of their names.
+    return f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
+
+
+def _lines_until(path: Path, step: int) -> str:
+    """The complete lines of steps up to ``step``; a killed process may have left half a line."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = [line for line in text.splitlines(keepends=True) if line.endswith("}\n")]
+    return "".join(line for line in lines if json.loads(line)["step"] <= step)

@@ -1,0 +1,268 @@
+"""The main loop. It knows nothing about a model but its loss."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import Optimizer as TorchOptimizer
+
+from ml_playground.config import OnNonfinite, Sampler, TrainConfig
+from ml_playground.dataset.batches import Batch, Batches
+from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.errors import DivergedError
+from ml_playground.models.language_model import LanguageModel
+from ml_playground.training.checkpoint import FORMAT, Checkpoint, Found
+from ml_playground.training.device import Hardware
+from ml_playground.training.display import Display
+from ml_playground.training.evaluation import evaluate
+from ml_playground.training.memory import exhausted
+from ml_playground.training.optimizer import build_optimizer
+from ml_playground.training.saving import CheckpointWriter
+from ml_playground.training.schedule import learning_rate
+from ml_playground.training.state import Progress, TrainState
+from ml_playground.training.stopping import StopSignal
+from ml_playground.training.tracking import Session, Tracker
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of :meth:`Trainer.fit` ended."""
+
+    progress: Progress
+    signum: int | None
+    """The signal that stopped it, or None."""
+    pruned: bool = False
+    """Whether its observer ended it early."""
+
+
+Observer = Callable[[Progress], bool]
+"""Told of each evaluation; whether to go on."""
+
+
+class Trainer:
+    """Trains one model on one dataset in one run folder."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: LanguageModel,
+        dataset: PreparedDataset,
+        hardware: Hardware,
+        session: Session,
+        on_save: Callable[[Progress], None],
+    ) -> None:
+        """Args:
+            session: The run as TensorBoard lists it; its settings travel in checkpoints.
+            on_save: Called after each checkpoint, from another thread, with the progress that it holds.
+
+        Raises:
+            DataError: the dataset is too small for the block size.
+        """
+        self._config = config
+        self._runtime = config.runtime
+        self._dataset = dataset
+        self._hardware = hardware
+        self._session = session
+        self._folder: Path = config.runtime.out_dir
+        size = (config.data.batch_size, config.data.block_size)
+        self._train_batches = Batches(dataset, "train", *size)
+        eval_size = (config.runtime.eval_batch_size, config.runtime.eval_block_size)
+        self._val_batches = Batches(dataset, "val", eval_size[0] or size[0], eval_size[1] or size[1])
+        self._model = model.to(hardware.device)
+        self._loss = torch.compile(model.loss) if hardware.compiled else model.loss
+        self._state = TrainState(
+            model,
+            build_optimizer(model, config.optim, hardware.dtype),
+            GradScaler(hardware.device.type, enabled=hardware.dtype is torch.float16),
+            config.runtime.ema_decay,
+            hardware.device,
+        )
+        self._writer = CheckpointWriter(self._folder, config.runtime, on_save)
+        self._tokens_per_step = config.data.grad_accum_steps * config.data.batch_size * config.data.block_size
+        self._resumed_at: int | None = None
+        self._skipped_before = 0
+        self._unlogged_steps = 0
+        self._unlogged_seconds = 0.0
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run is."""
+        return self._state.progress
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to do: all steps are done and evaluated, or patience is at its end."""
+        progress, patience = self.progress, self._runtime.early_stop_patience
+        complete = progress.step >= self._runtime.max_iters and progress.evaluated == progress.step
+        return complete or bool(patience and progress.patience >= patience)
+
+    def resume(self, found: Found) -> None:
+        """Go on from a checkpoint of this model."""
+        self._state.load_state_dict(found.checkpoint["state"])
+        self._resumed_at = self.progress.step
+        self._skipped_before = int(self._state.skipped)
+        if not self._runtime.eval_only:
+            self._writer.resume(found, self.progress)
+
+    def fit(self, observer: Observer = lambda _: True) -> Outcome:
+        """Train until done, or until a signal or the observer asks to stop; in all cases the state is saved.
+
+        Args:
+            observer: Told of each evaluation. A resumed run tells it once more of the one that it was saved with.
+        """
+        progress, go_on = self.progress, True
+        with (
+            StopSignal() as stop,
+            Tracker(self._folder, self._session, self._resumed_at) as tracker,
+            Display(progress.step, self._runtime.max_iters) as display,
+            self._writer,
+        ):
+            while True:
+                if self._evaluation_is_due():
+                    val_loss = self.evaluate(lambda: stop.signum is not None)
+                    if val_loss is not None:
+                        self._record(val_loss, tracker, display)
+                if progress.evaluated == progress.step:
+                    go_on = observer(progress)
+                if stop.signum or self.done or not go_on:
+                    break
+                self._train_step(tracker, display)
+                if self._writer.is_due:
+                    self._save(tracker)
+            if stop.signum:
+                self._save(tracker)
+            else:
+                tracker.end_session()
+        return Outcome(progress, stop.signum, pruned=not (go_on or self.done))
+
+    def evaluate(self, stopped: Callable[[], bool] = lambda: False) -> float | None:
+        """Validation loss in nats per token, of the averaged weights where there are any; None where ``stopped``."""
+        self._model.eval()
+        with self._state.averaged():
+            val_loss = evaluate(self._loss, self._val_batches, self._runtime.eval_iters, self._hardware, stopped)
+        self._model.train()
+        return val_loss
+
+    def _train_step(self, tracker: Tracker, display: Display) -> None:
+        config, progress, state = self._config, self.progress, self._state
+        started = time.perf_counter()
+        rate = learning_rate(progress.step, config.optim, config.schedule)
+        state.optimizer.learning_rate = rate
+        try:
+            loss = self.accumulate_gradients()
+        except (MemoryError, RuntimeError) as error:
+            if shortage := exhausted(error, config):
+                raise shortage from error
+            raise
+        finite = self._update(loss)
+        state.take_in(loss, finite)
+        state.average_weights()
+        progress.step += 1
+        progress.tokens += self._tokens_per_step
+        logged = progress.step % self._runtime.log_interval == 0 or progress.step == 1
+        # Reading a number waits for an accelerator, so only when it is logged; a CPU has nothing to wait for.
+        if logged or self._hardware.device.type == "cpu":
+            self._refuse_nonfinite()
+        value = loss.item() if logged else 0.0
+        seconds = time.perf_counter() - started
+        progress.seconds += seconds
+        self._unlogged_steps += 1
+        self._unlogged_seconds += seconds
+        if logged:
+            self._log(tracker, display, value, rate)
+
+    def _log(self, tracker: Tracker, display: Display, loss: float, rate: float) -> None:
+        # Over all steps since the last one: on an accelerator a single step only queues its work.
+        step_time = self._unlogged_seconds / self._unlogged_steps
+        self._unlogged_steps, self._unlogged_seconds = 0, 0.0
+        tokens_per_second = self._tokens_per_step / step_time
+        display.step(self.progress.step, loss, tokens_per_second)
+        scalars = {
+            "train/loss": loss,
+            "train/lr": rate,
+            "train/tokens_per_sec": tokens_per_second,
+            "train/step_time_ms": 1000 * step_time,
+        }
+        if skipped := int(self._state.skipped):
+            scalars["train/skipped_updates"] = skipped
+        tracker.log(self.progress.step, scalars)
+
+    def _update(self, loss: torch.Tensor) -> torch.Tensor:
+        """Change the weights, unless the loss or the gradients are not finite; whether they are."""
+        state, clip = self._state, self._config.optim.grad_clip
+        finite = loss.isfinite()
+        if state.scaler.is_enabled():
+            # It skips by itself, and too large a scale is no failure. Of an optimizer it asks for param_groups and
+            # step(), which ours has.
+            optimizer = cast("TorchOptimizer", state.optimizer)
+            if clip:
+                state.scaler.unscale_(optimizer)
+                torch.nn.utils.clip_grad_norm_(self._model.parameters(), clip)
+            state.scaler.step(optimizer)
+            state.scaler.update()
+        else:
+            if clip:
+                finite &= torch.nn.utils.clip_grad_norm_(self._model.parameters(), clip).isfinite()
+            state.optimizer.step(skip=(~finite).float())
+        state.optimizer.zero_grad()
+        return finite
+
+    def _refuse_nonfinite(self) -> None:
+        new = int(self._state.skipped) > self._skipped_before
+        if new and self._runtime.on_nonfinite is OnNonfinite.stop:
+            raise DivergedError(
+                f"{self._folder}: the loss or a gradient is not finite at step {self.progress.step:,}; the last"
+                " checkpoint is kept. Try a lower train.optim.learning_rate, or train.runtime.on_nonfinite = 'skip'"
+            )
+
+    def accumulate_gradients(self) -> torch.Tensor:
+        """Backward over all micro steps; the mean of their losses."""
+        accumulation = self._config.data.grad_accum_steps
+        total = torch.zeros((), device=self._hardware.device)
+        for micro_step in range(accumulation):
+            batch = self._batch(micro_step)
+            with self._hardware.autocast():
+                loss = self._loss(batch.inputs.to(self._hardware.device), batch.targets.to(self._hardware.device))
+            self._state.scaler.scale(loss / accumulation).backward()
+            total += loss.detach() / accumulation
+        return total
+
+    def _batch(self, micro_step: int) -> Batch:
+        seed, step, data = self._runtime.seed, self.progress.step, self._config.data
+        if data.sampler is Sampler.shuffled:
+            return self._train_batches.shuffled(seed, step * data.grad_accum_steps + micro_step)
+        return self._train_batches.random(seed, step, micro_step)
+
+    def _evaluation_is_due(self) -> bool:
+        progress = self.progress
+        if progress.evaluated == progress.step:
+            return False  # resumed from the checkpoint that this evaluation wrote
+        return progress.step % self._runtime.eval_interval == 0 or progress.step >= self._runtime.max_iters
+
+    def _record(self, val_loss: float, tracker: Tracker, display: Display) -> None:
+        self._state.record(val_loss, self._runtime)
+        display.evaluated(self.progress.step, val_loss, best=self.progress.best_step == self.progress.step)
+        bits_per_byte = self._dataset.bits_per_byte(val_loss)
+        tracker.log(self.progress.step, {"val/loss": val_loss, "val/bits_per_byte": bits_per_byte})
+        self._save(tracker)
+
+    def _checkpoint(self) -> Checkpoint:
+        return {
+            "format": FORMAT,
+            "model_args": self._model.args,
+            "tokenizer": self._dataset.meta.tokenizer,
+            "data": self._dataset.meta.fingerprint,
+            "config": self._session.settings,
+            "state": self._state.state_dict(),
+        }
+
+    def _save(self, tracker: Tracker) -> None:
+        self._refuse_nonfinite()
+        tracker.flush()
+        self._writer.save(self._checkpoint(), self.progress)

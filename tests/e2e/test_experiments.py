@@ -1,0 +1,102 @@
+"""Every experiment that ships: prepared, trained and sampled through both doors, and with a file of one's own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.e2e.conftest import Door
+from tests.unit.text.bundestag.protocols import old_xml, protocol_xml
+
+NAMES = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.toml"))
+SHRUNK = """
+defaults = ["{name}"]
+[prepare]
+preparer = "{preparer}"
+input = "{input}"
+[train.model]
+n_layer = 1
+n_head = 1
+n_embd = 8
+[train.data]
+batch_size = 2
+block_size = 8
+[train.schedule]
+warmup_iters = 1
+[train.runtime]
+device = "cpu"
+dtype = "float32"
+max_iters = 3
+eval_interval = 3
+eval_iters = 1
+[sample.sample]
+max_new_tokens = 10
+"""
+
+
+@pytest.fixture
+def local(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace with what the experiments would fetch from the network."""
+    cache = ROOT.parent / "shared" / "data" / "tiktoken-cache"
+    if cache.is_dir():
+        shutil.copytree(cache, workspace / "cache")  # a copy: tiktoken deletes files that it thinks are damaged
+        monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(workspace / "cache"))
+    return workspace
+
+
+def shrink(name: str, source: str) -> str:
+    shipped = (ROOT / "conf" / "experiment" / f"{name}.toml").read_text(encoding="utf-8")
+    if 'encoding = "gpt2"' in shipped or name == "shakespeare_cpu":
+        pytest.importorskip("tiktoken")
+        if not Path("cache").is_dir():
+            pytest.skip("needs GPT-2's vocabulary from ../shared/data, which is not here")
+    preparer = name.removesuffix("_cpu")
+    return SHRUNK.format(name=name, preparer=preparer, input=source)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_through_both_doors_and_with_a_file_of_its_own(door: Door, local: Path, name: str) -> None:
+    text = shrink(name, "input.txt")
+    (local / "my.toml").write_text(text, encoding="utf-8")
+    for verb in ("prepare", "train", "sample", "loop"):
+        result = door("mlp", verb, name, "--exp-config", "my.toml")
+        assert result.code == 0, result.err
+        if verb == "prepare":
+            assert result.out.startswith("source  ")
+        else:
+            assert "characters/token" not in result.out
+    folder = local / "conf" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "mine.toml").write_text(text, encoding="utf-8")
+    for arguments in (["mlp-run", "experiment=mine"], ["mlp", "loop", "mine"]):
+        result = door(*arguments)
+        assert result.code == 0, result.err
+        assert len(list((local / "outputs" / "mine" / "samples").iterdir())) >= 1
+    assert len(list((local / "outputs" / "data").glob(f"{name.removesuffix('_cpu')}-*"))) == 1, "prepared once"
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "char_ngram", "bpe"])
+def test_a_folder_of_protocols_is_trained_on_and_sampled(door: Door, local: Path, tokenizer: str) -> None:
+    folder = local / "protocols"
+    folder.mkdir()
+    for number in range(1, 13):
+        (folder / f"{number}.xml").write_text(protocol_xml(number, f"{number}.12.2021"), encoding="utf-8")
+    (folder / "old.xml").write_text(old_xml(1, "22.10.2013"), encoding="utf-8")
+    (folder / "bad.xml").write_text("<html/>", encoding="utf-8")
+    settings = f'tokenizer = "{tokenizer}"\nvocab_size = 300\non_bad_file = "skip"\n[prepare.layout]\nparties = false\n'
+    text = shrink("bundestag_char", "protocols").replace("[train.model]", f"{settings}[train.model]")
+    (local / "my.toml").write_text(text, encoding="utf-8")
+    result = door("mlp", "prepare", "bundestag_char", "--exp-config", "my.toml")
+    assert result.code == 0, result.err
+    assert "skipped: protocols/bad.xml: its root element is 'html'" in result.err
+    assert "skipped 1 of 14 files" in result.err
+    rows = dict(line.split(maxsplit=1) for line in result.out.splitlines())
+    assert rows["documents"].startswith("13, of which 1 for validation")
+    assert rows["source"] == "protocols (14 files)"
+    result = door("mlp", "loop", "bundestag_char", "--exp-config", "my.toml")
+    assert result.code == 0, result.err
+    assert "already prepared" in result.err
+    assert "skipped" not in result.err, "nothing is read again"

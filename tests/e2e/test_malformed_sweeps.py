@@ -1,0 +1,137 @@
+# ruff: noqa: E501  # a table reads best with one row a line
+"""A mistake in a sweep file ends in one line that names file, line and key, and exit code 2; no study is made."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Door
+
+HEAD = "n_trials = 4\n"
+SPACE = "[space]\ntrain.data.batch_size = [2, 4]\n"
+LR = "[space]\ntrain.optim.learning_rate = "
+
+# (the file below HEAD, the line it is blamed on, the key, a part of the problem)
+MISTAKES: dict[str, tuple[str, int, str, str]] = {
+    "unknown field at the top": ("n_trails = 3\n" + SPACE, 2, "n_trails", "did you mean 'n_trials'?"),
+    "field of an experiment at the top": ("batch_size = [2, 4]\n" + SPACE, 2, "batch_size", "it belongs in [space.train.data]"),
+    "unknown field in the space": ("[space]\ntrain.data.batch_sise = [2, 4]", 3, "space.train.data.batch_sise", "did you mean 'batch_size'?"),
+    "field in the wrong table": ("[space]\ntrain.optim.batch_size = [2, 4]", 3, "space.train.optim.batch_size", "it belongs in [space.train.data]"),
+    "unknown table in the space": ("[space.tarin.data]\nbatch_size = [2]", 2, "space.tarin", "did you mean 'train'?"),
+    "no space": ("", 1, "space", "is empty; write below [space], for example"),
+    "empty space": ("[space]\n", 2, "space", "is empty"),
+    "empty table in the space": ("[space.train.data]\n", 2, "space", "is empty"),
+    "list for a table": ("[space]\ntrain.data = [1, 2]", 3, "space.train.data", "must be a table; write [space.train.data]"),
+    "value in place of choices": ("[space]\ntrain.data.batch_size = 4", 3, "space.train.data.batch_size", "must be a list of choices, or {low = ..., high = ...}"),
+    "empty choices": ("[space]\ntrain.data.batch_size = []", 3, "space.train.data.batch_size", "has no choices"),
+    "choice of the wrong type": ('[space]\ntrain.data.batch_size = [2, "4"]', 3, "space.train.data.batch_size", "must be an integer, not the string \"4\"; remove the quotes"),
+    "choice out of range": ("[space]\ntrain.model.dropout = [0.0, 1.5]", 3, "space.train.model.dropout", "1.5 is out of range; must be < 1"),
+    "unknown choice": ('[space]\ntrain.data.sampler = ["random", "shuffeld"]', 3, "space.train.data.sampler", "did you mean 'shuffled'?"),
+    "choice twice": ("[space]\ntrain.data.batch_size = [2, 4, 2]", 3, "space.train.data.batch_size", "has a choice twice"),
+    "reference as a choice": ('[space]\ntrain.data.batch_size = ["${train.data.block_size}"]', 3, "space.train.data.batch_size", "refers to another value"),
+    "choice that conflicts with the experiment": ("[space]\ntrain.model.n_head = [2, 3]", 3, "space.train.model.n_head", "3: n_embd = 16 must be a multiple"),
+    "low above high": (LR + "{ low = 0.1, high = 0.01 }", 3, "space.train.optim.learning_rate", "low = 0.1 must be below high = 0.01"),
+    "log with 0": ("[space]\ntrain.optim.weight_decay = { low = 0.0, high = 0.1, log = true }", 3, "space.train.optim.weight_decay", "log needs a low above 0"),
+    "step with log": (LR + "{ low = 0.1, high = 0.3, step = 0.1, log = true }", 3, "space.train.optim.learning_rate", "log and step exclude each other"),
+    "step of 0": (LR + "{ low = 0.1, high = 0.3, step = 0.0 }", 3, "space.train.optim.learning_rate", "must be above 0"),
+    "step that misses high": (LR + "{ low = 0.1, high = 0.35, step = 0.1 }", 3, "space.train.optim.learning_rate", "does not lead from low = 0.1 to high = 0.35"),
+    "log that is no boolean": (LR + "{ low = 0.1, high = 0.3, log = 1 }", 3, "space.train.optim.learning_rate", "log must be true or false"),
+    "no high": (LR + "{ low = 0.1 }", 3, "space.train.optim.learning_rate", "'high' is missing"),
+    "unknown key of a range": (LR + "{ low = 0.1, high = 0.3, base = 2 }", 3, "space.train.optim.learning_rate", "'base' is unknown"),
+    "bound of the wrong type": ("[space]\ntrain.data.batch_size = { low = 1, high = 4.5 }", 3, "space.train.data.batch_size", "high must be an integer"),
+    "bound out of range": ("[space]\ntrain.data.batch_size = { low = 0, high = 4 }", 3, "space.train.data.batch_size", "low = 0 is out of range"),
+    "range of what is no number": ('[space]\ntrain.runtime.device = { low = 1, high = 2 }', 3, "space.train.runtime.device", "is no number and has no range"),
+    "range of infinite length": (LR + "{ low = 0.1, high = inf }", 3, "space.train.optim.learning_rate", "use a finite one"),
+    "the run folder": ('[space]\ntrain.runtime.out_dir = ["a", "b"]', 3, "space.train.runtime.out_dir", "every trial has its own folder"),
+    "the length": ("[space]\ntrain.runtime.max_iters = [10, 20]", 3, "space.train.runtime.max_iters", "it follows from the budget; set tokens"),
+    "the evaluation": ("[space]\ntrain.runtime.eval_iters = [10, 20]", 3, "space.train.runtime.eval_iters", "all trials are scored on the same text"),
+    "the text": ('[space]\nprepare.tokenizer = ["char", "bpe"]', 3, "space.prepare.tokenizer", "changes the validation text"),
+    "the experiment's name": ('[space]\nexperiment = ["a"]', 3, "space.experiment", "is the name given on the command line"),
+    "unknown sampler": ('sampler = "tpee"\n' + SPACE, 2, "sampler", "did you mean 'tpe'?"),
+    "unknown pruner": ('pruner = "hyper"\n' + SPACE, 2, "pruner", "did you mean 'hyperband'?"),
+    "unknown metric": ('objective = { loss = "minimize" }\n' + SPACE, 2, "objective", "there is no metric 'loss'; one of val_loss, train/loss"),
+    "three objectives": ('objective = { val_loss = "minimize", "train/loss" = "minimize", "train/step_time_ms" = "minimize" }\n' + SPACE, 2, "objective", "must name one metric or two, not 3"),
+    "unknown direction": ('objective = { val_loss = "down" }\n' + SPACE, 2, "objective", "val_loss: the string \"down\" is not a choice"),
+    "metric without direction": ('objective = "val_loss"\n' + SPACE, 2, "objective", "must be a table"),
+    "a loss to maximize": ('objective = { val_loss = "maximize" }\n' + SPACE, 2, "objective", "val_loss gets better as it falls"),
+    "two objectives with a pruner": (
+        'objective = { val_loss = "minimize", "train/tokens_per_sec" = "maximize" }\npruner = "median"\n' + SPACE, 3, "pruner",
+        "two objectives cannot be pruned",
+    ),
+    "no trials": ("workers = 0\n" + SPACE, 2, "workers", "0 is out of range"),
+    "quoted number": ('seed = "1"\n' + SPACE, 2, "seed", "must be an integer"),
+    "budget smaller than an evaluation": ("tokens = 255\n" + SPACE, 2, "tokens", "ends before its first evaluation, after 256"),
+    "evaluation after the end": ("eval_tokens = 769\n" + SPACE, 2, "eval_tokens", "a trial of 768 tokens ends before"),
+    "budget smaller than an update": ("tokens = 1000\n[space]\ntrain.data.batch_size = [4, 64]", 4, "space.train.data.batch_size", "64: one update sees 1,024 tokens"),
+    "context longer than the training's": ("eval_block_size = 16\n[space]\ntrain.data.block_size = [8, 16]", 2, "eval_block_size", "16 is longer than the context that some trials train with, 8"),
+    "grid without a step": ('sampler = "grid"\n' + LR + "{ low = 0.1, high = 0.3 }", 4, "space.train.optim.learning_rate", "a grid needs a step"),
+    "cmaes with choices": ('sampler = "cmaes"\n' + SPACE, 2, "sampler", "'cmaes' searches two or more ranges, and no choices"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def sweeps(tiny: Path) -> Path:
+    folder = tiny / "sweeps"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_line_names_file_line_and_key(door: Door, sweeps: Path, mistake: str) -> None:
+    text, line, key, problem = MISTAKES[mistake]
+    (sweeps / "my.toml").write_text(HEAD + text + "\n", encoding="utf-8")
+    result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    assert result.code == 2
+    assert re.fullmatch(rf"sweeps/my\.toml:{line}: {re.escape(key)}: [^\n]+\n", result.err), result.err
+    assert problem in result.err
+    assert not (sweeps.parent / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (SPACE, "sweeps/my.toml:1: n_trials: missing; say how many"),
+        ("n_trials = 1\n[space\n", "sweeps/my.toml:2: not valid TOML: "),
+        (
+            'sampler = "grid"\n[space]\ntrain.model.n_head = [3, 5]\ntrain.model.n_embd = [16, 32]\n',
+            "sweeps/my.toml:2: space: no combination is valid",
+        ),
+    ],
+)
+def test_files_that_are_no_sweep(door: Door, sweeps: Path, text: str, line: str) -> None:
+    (sweeps / "my.toml").write_text(text, encoding="utf-8")
+    result = door("mlp-run", "experiment=tiny", "sweep=my")
+    assert result.code == 2
+    assert result.err.startswith(line), result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["batchin", "../batching", ""])
+def test_unknown_sweeps_are_refused(door: Door, sweeps: Path, name: str) -> None:
+    result = door("mlp-run", "experiment=tiny", f"sweep={name}")
+    assert result.code == 2
+    assert result.err.startswith(f"unknown sweep '{name}'; ")
+
+
+def test_a_database_that_cannot_be_used(door: Door, sweeps: Path) -> None:
+    for url, problem in {
+        "nonsense": "sweeps/my.toml: storage: the database cannot be used: ",
+        "sqlite:////nowhere/at/all.db": "sweeps/my.toml: storage: the database cannot be used: ",
+    }.items():
+        (sweeps / "my.toml").write_text(f'storage = "{url}"\n{HEAD}{SPACE}', encoding="utf-8")
+        result = door("mlp", "sweep", "tiny", "--sweep", "my")
+        assert result.code == 2
+        assert result.err.splitlines()[-1].startswith(problem)
+
+
+def test_a_study_that_is_no_database(door: Door, sweeps: Path) -> None:
+    (sweeps / "my.toml").write_text(HEAD + SPACE, encoding="utf-8")
+    folder = sweeps.parent / "outputs/sweeps/tiny-my"
+    folder.mkdir(parents=True)
+    (folder / "study.db").write_text("no database " * 100, encoding="utf-8")
+    result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    assert result.code == 2
+    assert "storage: the database cannot be used: " in result.err

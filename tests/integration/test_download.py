@@ -1,0 +1,385 @@
+"""Against a real server on the loopback interface, which misbehaves in every way that servers do."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from ml_playground.errors import DataError
+from ml_playground.text.download import Downloader, download
+
+CONTENT = bytes(range(256)) * 2000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+HALF = len(CONTENT) // 2
+QUICK = (0.01, 0.02, 0.04)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers each request as the site's script says, and as it should where the script has ended."""
+
+    def __init__(self, site: Site, *arguments: object) -> None:
+        self.site = site
+        super().__init__(*arguments)  # type: ignore[arg-type]  # what the server passes on
+
+    def do_GET(self) -> None:
+        self.site.requests.append((self.path, dict(self.headers), time.monotonic()))
+        answer = self.site.script.pop(0) if self.site.script else serve
+        answer(self)
+
+    def log_message(self, format: str, *_arguments: object) -> None:  # noqa: A002  # its name
+        """Not into the test's output."""
+
+    def start(self, status: int, **headers: object) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+
+
+Answer = Callable[[Handler], None]
+
+
+class Site:
+    """The server, what it offers, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.content = CONTENT
+        self.etag: str | None = '"1"'
+        self.script: list[Answer] = []
+        self.requests: list[tuple[str, dict[str, str], float]] = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, self))
+        self.url = f"http://127.0.0.1:{self.server.server_port}/file"
+        self.released = threading.Event()
+
+    def ranges(self) -> list[str | None]:
+        return [headers.get("Range") for _, headers, _ in self.requests]
+
+
+def serve(handler: Handler) -> None:
+    """As a good server does: in part where asked for a part of this very version."""
+    site = handler.site
+    tags = {"ETag": site.etag} if site.etag else {}
+    wanted = handler.headers.get("Range")
+    if wanted is None or handler.headers.get("If-Range", site.etag) != site.etag:
+        handler.start(200, Content_Length=len(site.content), **tags)
+        handler.wfile.write(site.content)
+        return
+    first, size = int(wanted.removeprefix("bytes=").removesuffix("-")), len(site.content)
+    if first >= size:
+        handler.start(416, Content_Range=f"bytes */{size}", Content_Length=0)
+    else:
+        handler.start(206, Content_Range=f"bytes {first}-{size - 1}/{size}", Content_Length=size - first, **tags)
+        handler.wfile.write(site.content[first:])
+
+
+def cut(handler: Handler) -> None:
+    """Half of it, and then the line is dead."""
+    tags = {"ETag": handler.site.etag} if handler.site.etag else {}
+    handler.start(200, Content_Length=len(handler.site.content), **tags)
+    handler.wfile.write(handler.site.content[:HALF])
+
+
+def ignore_range(handler: Handler) -> None:
+    handler.start(200, Content_Length=len(handler.site.content), ETag=handler.site.etag)
+    handler.wfile.write(handler.site.content)
+
+
+def wrong_range(handler: Handler) -> None:
+    handler.start(206, Content_Range=f"bytes 7-8/{len(CONTENT)}", Content_Length=2)
+    handler.wfile.write(b"xx")
+
+
+def drip(handler: Handler) -> None:
+    handler.start(200, Content_Length=len(CONTENT))
+    for start in range(0, len(CONTENT), HALF // 4):
+        handler.wfile.write(CONTENT[start : start + HALF // 4])
+        time.sleep(0.05)
+
+
+def hang(handler: Handler) -> None:
+    """Half of it, and then silence with the line open."""
+    cut(handler)
+    handler.wfile.flush()
+    handler.site.released.wait(20)
+
+
+def fail(status: int) -> Answer:
+    return lambda handler: handler.start(status, Content_Length=0)
+
+
+def redirect(to: str) -> Answer:
+    return lambda handler: handler.start(302, Location=to, Content_Length=0)
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    site = Site()
+    thread = threading.Thread(target=site.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield site
+    site.released.set()
+    site.server.shutdown()
+    thread.join()
+    site.server.server_close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "input.txt"
+
+
+def left_behind(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.iterdir() if not file.name.endswith(".lock"))
+
+
+@pytest.mark.parametrize("sha256", [None, SHA256, SHA256.upper()])
+def test_a_file_is_fetched_once(site: Site, path: Path, sha256: str | None) -> None:
+    for _ in range(2):
+        download(site.url, path, sha256)
+        assert path.read_bytes() == CONTENT
+    assert len(site.requests) == 1
+    assert left_behind(path) == ["input.txt"]
+
+
+def test_a_slow_server_is_waited_for(site: Site, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site.script = [drip]
+    download(site.url, path, SHA256, timeout=2)
+    assert path.read_bytes() == CONTENT
+    assert f"downloaded: {site.url} to {path}\n" in capsys.readouterr().err
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(
+    site: Site, path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_playground.text.transfer._SECONDS_BETWEEN_LINES", 0)
+    site.script = [drip]
+    download(site.url, path, SHA256)
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"input\.txt: 0\.5 of 0\.5 MB, [\d.]+ MB/s", lines[-2])
+    assert all("\x1b" not in line and "\r" not in line for line in lines)
+
+
+def test_a_cut_connection_is_resumed(site: Site, path: Path) -> None:
+    site.script = [cut]
+    download(site.url, path, SHA256, pauses=QUICK)
+    assert site.ranges() == [None, f"bytes={HALF}-"]
+    assert site.requests[1][1]["If-Range"] == '"1"'
+    assert path.read_bytes() == CONTENT
+    assert left_behind(path) == ["input.txt"]
+
+
+def test_a_server_that_falls_silent_is_resumed(site: Site, path: Path) -> None:
+    site.script = [hang]
+    download(site.url, path, None, pauses=QUICK, timeout=0.3)
+    assert site.ranges() == [None, f"bytes={HALF}-"]
+    assert path.read_bytes() == CONTENT
+
+
+def test_without_etag_the_digest_vouches_for_both_halves(site: Site, path: Path) -> None:
+    site.etag = None
+    site.script = [cut]
+    download(site.url, path, SHA256, pauses=QUICK)
+    assert site.ranges() == [None, f"bytes={HALF}-"]
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"1"'])
+def test_without_anything_to_vouch_for_it_it_starts_again(site: Site, path: Path, etag: str | None) -> None:
+    site.etag = etag
+    site.script = [cut]
+    download(site.url, path, None, pauses=QUICK)
+    assert site.ranges() == [None, None]
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("etag", ['"1"', None])
+def test_a_file_that_changed_in_between_is_fetched_whole(site: Site, path: Path, etag: str | None) -> None:
+    new = CONTENT[::-1]
+
+    def change(handler: Handler) -> None:
+        cut(handler)
+        site.content = new
+        site.etag = etag and '"2"'
+
+    site.etag = etag
+    site.script = [change]
+    download(site.url, path, hashlib.sha256(new).hexdigest(), pauses=QUICK)
+    assert path.read_bytes() == new
+
+
+def test_a_server_that_ignores_range_is_taken_from_the_start(site: Site, path: Path) -> None:
+    site.script = [cut, ignore_range]
+    download(site.url, path, SHA256, pauses=QUICK)
+    assert site.ranges() == [None, f"bytes={HALF}-"]
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_server_that_sends_another_range_is_asked_again(site: Site, path: Path) -> None:
+    site.script = [cut, wrong_range]
+    download(site.url, path, None, pauses=QUICK)
+    assert site.ranges() == [None, f"bytes={HALF}-", None]
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_whole_part_needs_only_its_name(site: Site, path: Path) -> None:
+    site.script = [cut]
+    with pytest.raises(DataError):
+        download(site.url, path, SHA256, pauses=())
+    path.with_name("input.txt.part").write_bytes(CONTENT)
+    download(site.url, path, SHA256)
+    assert site.ranges() == [None, f"bytes={len(CONTENT)}-"]
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("origin", ["", "[]", '{"url": "http://elsewhere/file", "etag": "\\"1\\""}'])
+def test_a_part_from_elsewhere_is_not_used(site: Site, path: Path, origin: str) -> None:
+    path.parent.mkdir()
+    path.with_name("input.txt.part").write_bytes(b"other")
+    path.with_name("input.txt.part.json").write_text(origin, encoding="utf-8")
+    download(site.url, path, SHA256)
+    assert site.ranges() == [None]
+    assert left_behind(path) == ["input.txt"]
+
+
+def test_wrong_content_never_gets_the_name(site: Site, path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        download(site.url, path, "0" * 64, pauses=QUICK)
+    assert str(error.value) == (
+        f"{site.url}: has other content than expected: SHA-256 {SHA256}, not {'0' * 64};"
+        f" fetch it in another way and put it at {path}"
+    )
+    assert len(site.requests) == 1
+    assert left_behind(path) == []
+
+
+def test_a_file_with_another_digest_is_replaced(site: Site, path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("an older version", encoding="utf-8")
+    download(site.url, path, SHA256)
+    assert path.read_bytes() == CONTENT
+
+
+def test_what_is_missing_is_not_asked_for_again(site: Site, path: Path) -> None:
+    site.script = [fail(404)]
+    with pytest.raises(DataError, match=r"answered 404 Not Found; .* put it at /.*/input\.txt$") as error:
+        download(site.url, path, SHA256, pauses=QUICK)
+    assert str(error.value).startswith(f"{site.url}: ")
+    assert len(site.requests) == 1
+    assert left_behind(path) == []
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_in_trouble_is_asked_again(site: Site, path: Path, status: int) -> None:
+    site.script = [fail(status), fail(status)]
+    download(site.url, path, SHA256, pauses=QUICK)
+    assert path.read_bytes() == CONTENT
+    assert len(site.requests) == 3
+
+
+def test_a_server_in_lasting_trouble_is_given_up(site: Site, path: Path) -> None:
+    site.script = [fail(500)] * 9
+    with pytest.raises(DataError, match=r"answered 500 Internal Server Error, 4 times; .* put it at"):
+        download(site.url, path, SHA256, pauses=QUICK)
+    assert len(site.requests) == 4
+
+
+def test_redirects_are_followed(site: Site, path: Path) -> None:
+    site.script = [redirect("/elsewhere"), redirect("/at/last")]
+    download(site.url, path, SHA256)
+    assert [where for where, _, _ in site.requests] == ["/file", "/elsewhere", "/at/last"]
+    assert path.read_bytes() == CONTENT
+
+
+def test_redirects_to_other_protocols_and_in_circles_are_refused(site: Site, path: Path) -> None:
+    for to in ("ftp://127.0.0.1/file", "file:///etc/hostname", site.url):
+        site.script = [redirect(to)] * 50
+        with pytest.raises(DataError, match="put it at") as error:
+            download(site.url, path, SHA256, pauses=QUICK)
+        assert "\n" not in str(error.value)
+    assert left_behind(path) == []
+
+
+def test_a_refused_connection_is_tried_again_and_then_named(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as bound:  # nobody listens
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}/file"
+        with pytest.raises(DataError, match=r"Connection refused, 4 times; .* put it at /.*/input\.txt$") as error:
+            download(url, path, SHA256, pauses=QUICK)
+    assert str(error.value).startswith(f"{url}: ")
+    assert capsys.readouterr().err.count("trying again in 0.0") == 3
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host/file", "file:///etc/hostname", "/etc/hostname", "", "http://", "https://a\nb"]
+)
+def test_only_web_addresses_are_taken(path: Path, url: str) -> None:
+    with pytest.raises(DataError, match=r"is no http or https address; .* put it at") as error:
+        download(url, path, None)
+    assert "\n" not in str(error.value)
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("url", ["http:///file", "http://[/file", "http://host:port/file", "http://host/\x07"])
+def test_broken_web_addresses_are_named(path: Path, url: str) -> None:
+    with pytest.raises(DataError, match="put it at"):
+        download(url, path, None, pauses=())
+
+
+def test_a_place_that_cannot_be_written_is_named(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    for path, problem in ((tmp_path / "file" / "x", "File exists"), (tmp_path / "folder", "Is a directory")):
+        with pytest.raises(DataError, match=rf"cannot be saved \({problem}\); .* put it at"):
+            download(site.url, path, None)
+
+
+def test_a_killed_process_leaves_no_half_file_and_the_next_goes_on(site: Site, path: Path) -> None:
+    site.script = [hang]
+    program = "from ml_playground.text.download import *; import sys; download(sys.argv[1], Path(sys.argv[2]), None)"
+    with subprocess.Popen([sys.executable, "-c", program, site.url, path]) as process:
+        part = path.with_name("input.txt.part")
+        deadline = time.monotonic() + 30
+        while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+    assert not path.exists()
+    begun = part.stat().st_size
+    assert 0 < begun <= HALF
+    download(site.url, path, SHA256)
+    assert site.ranges() == [None, f"bytes={begun}-"]
+    assert path.read_bytes() == CONTENT
+    assert left_behind(path) == ["input.txt"]
+
+
+def test_two_that_start_together_fetch_once(site: Site, path: Path) -> None:
+    site.script = [drip]
+    threads = [threading.Thread(target=download, args=(site.url, path, SHA256)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_bytes() == CONTENT
+    assert len(site.requests) == 1
+
+
+def test_many_files_are_fetched_at_a_polite_pace(site: Site, tmp_path: Path) -> None:
+    site.script = [serve, redirect("/elsewhere")]
+    with Downloader(min_interval=0.1) as downloader:
+        for number in range(3):
+            downloader.fetch(f"{site.url}/{number}", tmp_path / f"{number}.txt", SHA256)
+    times = [when for _, _, when in site.requests]
+    assert len(times) == 4  # a redirect is a request too
+    assert all(later - earlier > 0.09 for earlier, later in itertools.pairwise(times))

@@ -1,0 +1,60 @@
+"""``mlp runs``."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from ml_playground.durable import lock
+from ml_playground.runs.listing import find_runs, print_runs
+from ml_playground.runs.train import train
+from tests.integration import children
+from tests.integration.children import Hook
+from tests.integration.conftest import Tiny
+
+
+def test_it_shows_how_far_each_run_is_and_how_good(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    train(tiny())
+    train(tiny(train={"runtime": {"out_dir": "outputs/other", "max_iters": 8}}))
+    train(tiny(train={"runtime": {"out_dir": "outputs/other", "max_iters": 12}}))
+    capsys.readouterr()
+    print_runs()
+    header, other, tiny_row = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert header == ["name", "status", "step", "best", "at", "step", "age", "size", "path"]
+    assert other[:6] == ["bundestag_char", "(resumed", "at", "8)", "finished", "12/12"]
+    assert tiny_row[:3] == ["bundestag_char", "finished", "12/12"]
+    assert tiny_row[-1] == "outputs/tiny"
+
+
+def test_a_killed_run_is_interrupted_and_a_living_one_is_running(tiny: Tiny, workspace: Path) -> None:
+    tiny()
+    hook = Hook("torch:save", 3, signal.SIGKILL)
+    assert children.finish(workspace, Path("changed.toml"), hook) == -9
+    folder = Path("outputs/tiny")
+    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["status"] == "running"
+    assert [run.status for run in find_runs()] == ["interrupted"]
+    with lock(folder / ".lock"):
+        assert [run.status for run in find_runs()] == ["running"]
+    train(tiny())
+    assert [run.status for run in find_runs()] == ["finished"]
+
+
+def test_what_cannot_be_read_is_named_and_left_out(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content in {"a": "", "b": "[]", "c": "{}", "d": '{"experiment": 1}'}.items():
+        (workspace / "outputs" / name).mkdir(parents=True)
+        (workspace / "outputs" / name / "run.json").write_text(content, encoding="utf-8")
+    print_runs()
+    captured = capsys.readouterr()
+    assert captured.err.count("cannot be read; left out") == 4
+    assert captured.out == "no runs in outputs; start one with  mlp-run experiment=NAME\n"
+
+
+def test_asking_does_not_disturb_a_run_that_starts(tiny: Tiny, workspace: Path) -> None:
+    tiny()
+    process = children.start(workspace, Path("changed.toml"))
+    while process.is_alive():
+        find_runs()
+    assert process.exitcode == 0, children.log(workspace)

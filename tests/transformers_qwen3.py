@@ -1,0 +1,32 @@
+"""Our Qwen3 weights in transformers' model, as an independent reference."""
+
+from __future__ import annotations
+
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+from ml_playground.models.language_model import LanguageModel
+from ml_playground.models.qwen3 import NORM_EPS, ROPE_THETA, Qwen3Args
+
+
+def reference(args: Qwen3Args, model: LanguageModel, *, slides: bool = False) -> Qwen3ForCausalLM:
+    """The same model; where it slides, each token sees ``block_size`` tokens, itself among them, in every layer."""
+    config = Qwen3Config(
+        vocab_size=args.vocab_size,
+        hidden_size=args.n_embd,
+        intermediate_size=args.n_inner,
+        num_hidden_layers=args.n_layer,
+        num_attention_heads=args.n_head,
+        num_key_value_heads=args.n_kv_head,
+        head_dim=args.head_dim,
+        max_position_embeddings=10 * args.block_size,
+        use_sliding_window=slides,
+        sliding_window=args.block_size,
+        max_window_layers=0,
+        rms_norm_eps=NORM_EPS,
+        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
+        tie_word_embeddings=True,
+    )
+    theirs = Qwen3ForCausalLM(config)
+    theirs.train(False)
+    theirs.load_state_dict(model.state_dict())
+    return theirs
