@@ -129,9 +129,6 @@ def type_problem(value: object, hint: object) -> str | None:
     hint = plain_type(hint)
     if get_origin(hint) is dict:
         return _entries_problem(value, get_args(hint)[1])
-    if get_origin(hint) is list and isinstance(value, list):
-        (each,) = get_args(hint)
-        return next(filter(None, (type_problem(item, each) for item in cast("list[object]", value))), None)
     wanted = str if hint is Path else hint
     if get_origin(wanted) is list:
         if isinstance(value, list):

@@ -53,8 +53,11 @@ def shrink(name: str, source: str) -> str:
         pytest.importorskip("tiktoken")
         if not Path("cache").is_dir():
             pytest.skip("needs GPT-2's vocabulary from ../shared/data, which is not here")
-    preparer = name.removesuffix("_cpu")
-    return SHRUNK.format(name=name, preparer=preparer, input=source)
+    return SHRUNK.format(name=name, preparer=preparer_of(name), input=source)
+
+
+def preparer_of(name: str) -> str:
+    return name.removesuffix("_cpu").removesuffix("_nanogpt")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,7 +78,7 @@ def test_an_experiment_through_both_doors_and_with_a_file_of_its_own(door: Door,
         result = door(*arguments)
         assert result.code == 0, result.err
         assert len(list((local / "outputs" / "mine" / "samples").iterdir())) >= 1
-    assert len(list((local / "outputs" / "data").glob(f"{name.removesuffix('_cpu')}-*"))) == 1, "prepared once"
+    assert len(list((local / "outputs" / "data").glob(f"{preparer_of(name)}-*"))) == 1, "prepared once"
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "char_ngram", "bpe"])

@@ -10,7 +10,8 @@ import pytest
 
 from tests.e2e.conftest import Door
 
-HEAD = 'defaults = ["bundestag_char"]\n'
+# The family gpt, with a warm-up.
+HEAD = 'defaults = ["shakespeare_char_nanogpt"]\n'
 FIELDS = "[train.model]\nn_layer=1\nn_head=1\nn_embd=1\n"
 
 # (what stands below HEAD, the line it is blamed on, the key, a part of the problem)

@@ -183,11 +183,11 @@ def test_a_changed_sweep_is_refused(workspace: Path, changed: dict[str, object],
 
 def test_changed_data_or_a_changed_experiment_is_refused(workspace: Path) -> None:
     begin(small())
-    with Path("tiny.toml").open("a", encoding="utf-8") as file:
-        file.write("[train.optim]\nbeta1 = 0.5\n")
+    text = Path("tiny.toml").read_text(encoding="utf-8")
+    Path("tiny.toml").write_text(text.replace("[train.optim]", "[train.optim]\nbeta1 = 0.5"), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"train\.optim\.beta1 has changed .* from 0\.9 to 0\.5"):
         begin(small())
-    Path("tiny.toml").write_text(Path("tiny.toml").read_text().replace("[train.optim]\nbeta1 = 0.5\n", ""))
+    Path("tiny.toml").write_text(text, encoding="utf-8")
     Path("input.txt").write_text(Path("input.txt").read_text() * 2)
     with pytest.raises(ConfigError, match="the data has changed"):
         begin(small())
