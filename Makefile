@@ -24,7 +24,7 @@ run: setup ## Run the main job: EXPERIMENT=bundestag_char by default
 	$(UV) run mlp-run experiment=$(EXPERIMENT)
 
 test: setup ## Run all tests
-	$(PYTEST) -v
+	$(PYTEST) -v $(COVERAGE)
 
 test-nightly: setup ## Run the long forms of the hostile tests
 	$(PYTEST) -v -m nightly
@@ -41,8 +41,8 @@ e2e: setup ## Run the tests of the commands
 acceptance: setup ## Run the tests of what the project promises
 	$(PYTEST) tests/acceptance
 
-coverage: setup ## Run all tests with branch coverage, at least 95 %
-	$(PYTEST) --cov --cov-report=term-missing:skip-covered
+coverage: COVERAGE = --cov --cov-report=term-missing:skip-covered
+coverage: test ## Run all tests with branch coverage, at least 95 %
 
 format: setup ## Format the code
 	$(UV) run ruff format .

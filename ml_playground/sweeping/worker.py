@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import torch
 
 from ml_playground.sweeping.claim import claimed
@@ -22,6 +24,7 @@ def work(sweep: Sweep) -> None:
     runtime = sweep.budget.base.train.runtime
     choose_hardware(runtime.device, runtime.dtype)  # says what this machine lacks before a trial has to
     study = open_study(sweep)
+    gc.freeze()  # modules stay, and need not be looked through after every trial
     runner = TrialRunner(sweep, study, threads=max(1, torch.get_num_threads() // sweep.config.workers))
     while True:
         with claimed(sweep, study) as claim:

@@ -57,9 +57,9 @@ class CheckpointWriter:
         top = {f"ckpt_step{step:06d}" for _, step in progress.top}
         if (name := f"ckpt_step{progress.step:06d}") in top:
             self._copy_to(name, progress.step)
-        for path in self._folder.glob("ckpt_step*.pt"):
-            if path.stem not in top:
-                checkpoints.delete(self._folder, path.stem)
+        # Of either file: a kill between the removal of both leaves one.
+        for stem in {path.stem for path in self._folder.glob("ckpt_step*")} - top:
+            checkpoints.delete(self._folder, stem)
 
     def __enter__(self) -> Self:
         return self

@@ -37,6 +37,7 @@ POINTS = {
     "before the manifest": ("os:replace", "before", "ckpt_last.json'"),
     "between last and best": (f"{CHECKPOINT}:copy", "before", ""),
     "in pruning": (f"{CHECKPOINT}:delete", "before", ""),
+    "between both removals of pruning": ("pathlib:Path.unlink", "after", "/ckpt_step"),
     "in an evaluation": ("ml_playground.dataset.batches:Batches.fixed", "before", ""),
     "in a TensorBoard flush": ("tensorboard.summary.writer.record_writer:RecordWriter.write", "after", ""),
 }
