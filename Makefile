@@ -6,7 +6,7 @@ PYTHON ?= python3
 EXPERIMENT ?= bundestag_char
 UV := $(shell command -v uv || echo .uv/bin/uv)
 # In parallel, any order, and no warning passes.
-PYTEST := $(UV) run pytest -n auto -W error --strict-markers --strict-config
+PYTEST := $(UV) run pytest -n auto --dist worksteal -W error --strict-markers --strict-config
 
 .PHONY: help setup run test test-nightly unit integration e2e acceptance coverage format lint pyright mypy quality tensorboard bench clean
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def test_the_main_job_starts_on_the_embedded_sample_and_says_so(workspace: Path) -> None:
-    text = 'defaults = ["bundestag_char"]\n[train.runtime]\nmax_iters = 100\n'
+    text = 'defaults = ["bundestag_char"]\n[train.runtime]\nmax_iters = 40\n'
     (workspace / "short.toml").write_text(text, encoding="utf-8")
     result = subprocess.run(
         [sys.executable, "-m", "ml_playground.cli", "loop", "bundestag_char", "--exp-config", "short.toml"],
@@ -19,5 +19,5 @@ def test_the_main_job_starts_on_the_embedded_sample_and_says_so(workspace: Path)
     assert "the embedded sample" in first
     assert "ml_playground/experiments/bundestag_char/datasets/input.txt" in first
     manifest = json.loads((workspace / "outputs/bundestag_char/run.json").read_text(encoding="utf-8"))
-    assert (manifest["status"], manifest["step"]) == ("finished", 100)
+    assert (manifest["status"], manifest["step"]) == ("finished", 40)
     assert manifest["val_loss"] < 3

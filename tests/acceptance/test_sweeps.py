@@ -164,7 +164,7 @@ def test_a_signal_stops_all_workers_after_saving_and_the_same_command_goes_on(
 ) -> None:
     fill(tmp_path)
     experiment = tmp_path / "conf/experiment/tiny.toml"
-    experiment.write_text(experiment.read_text(encoding="utf-8").replace("max_iters = 12", "max_iters = 300"), "utf-8")
+    experiment.write_text(experiment.read_text(encoding="utf-8").replace("max_iters = 12", "max_iters = 120"), "utf-8")
     write_sweep(tmp_path, n_trials=4, workers=2, pruner="none", space=SPACE)
     process = start(tmp_path, "cli", "sweep", "tiny", "--sweep", "small")
     trials = tmp_path / FOLDER / "trials"

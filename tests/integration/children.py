@@ -53,7 +53,8 @@ def start(folder: Path, config: Path, hook: Hook | None = None, *, verb: str = "
 
     Its standard error goes to ``child.log`` in the folder.
     """
-    process = _context.Process(target=_child, args=(folder, config, hook, verb))
+    whole = verb in ("sweep", "work")
+    process = _context.Process(target=_child, args=(folder, config if whole else _experiment(config), hook, verb))
     process.start()
     return process
 
@@ -71,7 +72,18 @@ def log(folder: Path) -> str:
     return (folder / "child.log").read_text(encoding="utf-8")
 
 
-def _child(folder: Path, config: Path, hook: Hook | None, verb: str) -> None:
+_experiments: dict[str, ExperimentConfig] = {}
+
+
+def _experiment(path: Path) -> ExperimentConfig:
+    """The settings that a file has, which takes as long to find out as the training of a child."""
+    text = path.read_text(encoding="utf-8")
+    if text not in _experiments:
+        _experiments[text] = load_experiment("bundestag_char", path)
+    return _experiments[text]
+
+
+def _child(folder: Path, config: Path | ExperimentConfig, hook: Hook | None, verb: str) -> None:
     os.chdir(folder)
     torch.set_num_threads(1)
     # The streams as the system knows them: nothing else reaches what is said while the interpreter shuts down.
@@ -83,8 +95,8 @@ def _child(folder: Path, config: Path, hook: Hook | None, verb: str) -> None:
     verbs: dict[str, Callable[[ExperimentConfig], object]] = {"prepare": prepare, "train": train, "loop": loop}
 
     def run() -> None:
-        if verb in verbs:
-            verbs[verb](load_experiment("bundestag_char", config))
+        if isinstance(config, ExperimentConfig):
+            verbs[verb](config)
         else:
             _sweep(config, verb)
 
