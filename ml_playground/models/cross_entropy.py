@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from ml_playground.models.autograd import Context
 
 IGNORED = -1
 """Target of rows that do not count."""
@@ -32,15 +34,6 @@ def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     return cast("Tensor", _ChunkedCrossEntropy.apply(hidden, weight, targets, chunk))
 
 
-class _Context(Protocol):
-    """What torch hands from forward to backward."""
-
-    needs_input_grad: tuple[bool, ...]
-    saved_tensors: tuple[Tensor, ...]
-
-    def save_for_backward(self, *tensors: Tensor) -> None: ...
-
-
 class _ChunkedCrossEntropy(torch.autograd.Function):
     """Gradients are computed with the loss, chunk by chunk, so that no logits need to be kept or made again.
 
@@ -48,7 +41,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: _Context, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
+    def forward(ctx: Context, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
         device = hidden.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
         needed = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
@@ -81,7 +74,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return total / count
 
     @staticmethod
-    def backward(ctx: _Context, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Context, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
         grad_hidden, grad_weight, count = ctx.saved_tensors
         scale = grad_outputs[0] / count
         return grad_hidden * scale, grad_weight * scale, None, None

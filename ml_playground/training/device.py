@@ -39,6 +39,12 @@ class Hardware:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
+    def place(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The tensor on the device. On CUDA its copy begins at once and nothing waits for it."""
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
+
     def __str__(self) -> str:
         threads = f" with {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
         compiled = ", compiled" if self.compiled else ""

@@ -30,7 +30,7 @@ def evaluate(
                 return None
             targets = int((batch.targets != IGNORED).sum())
             with hardware.autocast():
-                loss = loss_function(batch.inputs.to(hardware.device), batch.targets.to(hardware.device))
+                loss = loss_function(hardware.place(batch.inputs), hardware.place(batch.targets))
             total += loss.double().cpu() * targets
             count += targets
     return total.item() / count

@@ -54,6 +54,10 @@ class Muon:
     def step(self, skip: Tensor | None = None) -> None:
         """Update every parameter, unless ``skip``, a number on the device, is 1."""
         self._adamw.step(skip)
+        if skip is not None and skip.device.type == "cpu":  # there is nothing to wait for
+            if skip:
+                return
+            skip = None
         config = self._config
         rate = config.muon_learning_rate * self.learning_rate / config.learning_rate
         for stack in self._stacks:

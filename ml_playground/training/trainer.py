@@ -228,7 +228,7 @@ class Trainer:
         for micro_step in range(accumulation):
             batch = self._batch(micro_step)
             with self._hardware.autocast():
-                loss = self._loss(batch.inputs.to(self._hardware.device), batch.targets.to(self._hardware.device))
+                loss = self._loss(self._hardware.place(batch.inputs), self._hardware.place(batch.targets))
             self._state.scaler.scale(loss / accumulation).backward()
             total += loss.detach() / accumulation
         return total
