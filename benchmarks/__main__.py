@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks import ablation, preparing, recipes, roofline, sampling, saving, startup, sweeping, training
+from benchmarks import ablation, parts, preparing, recipes, roofline, sampling, saving, startup, sweeping, training
 
 PARTS: dict[str, Callable[[int], None]] = {
     "startup": startup.measure,
     "roofline": roofline.measure,
+    "parts": parts.measure,
     "preparing": preparing.measure,
     "training": training.measure,
     "recipes": recipes.measure,

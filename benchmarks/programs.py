@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def run_ours(folder: Path, experiment: str, dataset: PreparedDataset) -> Measure
 
 
 def run_nanogpt(
-    checkout: Path, folder: Path, settings: dict[str, int | float], dataset: PreparedDataset
+    checkout: Path, folder: Path, settings: Mapping[str, int | float], dataset: PreparedDataset
 ) -> Measurement:
     """Run ``train.py`` of a checkout, copied to ``folder``, with settings of its own."""
     if not folder.exists():

@@ -41,7 +41,7 @@ def measure(rounds: int) -> None:
         found: dict[str, list[Measurement]] = {"nanoGPT": [], "shakespeare_char_nanogpt": [], "shakespeare_char": []}
         for number in range(max(rounds, len(SEEDS))):
             if number < rounds:
-                found["nanoGPT"].append(run_nanogpt(nanogpt, folder / "nanogpt", {**NANOGPT, "seed": number}, dataset))
+                found["nanoGPT"].append(run_nanogpt(nanogpt, folder / "nanogpt", NANOGPT, dataset))
             for experiment in ("shakespeare_char_nanogpt", "shakespeare_char"):
                 if number < (rounds if experiment != "shakespeare_char" else len(SEEDS)):
                     found[experiment].append(_ours(experiment, folder, text, dataset, number + 1))
