@@ -48,17 +48,23 @@ def find_runs(root: Path = OUTPUTS) -> list[RunSummary]:
     """Every folder with a ``run.json``, by path; one that cannot be read is named and left out."""
     runs: list[RunSummary] = []
     for path in sorted(path for path in _files(root) if path.name == "run.json"):
-        known = {field.name for field in fields(RunManifest)}
         try:
-            table = json.loads(path.read_text(encoding="utf-8"))
-            manifest = RunManifest(**{key: value for key, value in table.items() if key in known})
+            manifest = _read(path)
+            status = manifest.status
+            if status == "running" and not is_locked(path.parent / LOCK):
+                manifest = _read(path)  # again: it may have ended since, and only then let go of its lock
+                status = "interrupted" if manifest.status == "running" else manifest.status
         except (OSError, ValueError, TypeError, AttributeError):
             say(f"{path}: cannot be read; left out")
             continue
-        dead = manifest.status == "running" and not is_locked(path.parent / LOCK)
-        status = "interrupted" if dead else manifest.status
         runs.append(RunSummary(path.parent, manifest, status, sum(map(_size, _files(path.parent)))))
     return runs
+
+
+def _read(path: Path) -> RunManifest:
+    known = {field.name for field in fields(RunManifest)}
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return RunManifest(**{key: value for key, value in table.items() if key in known})
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,27 @@ def test_a_held_trial_is_left_alone(workspace: Path) -> None:
             assert none is None
         work(sweep)  # has nothing to do
     assert study.get_trials()[0].state is RUNNING
+
+
+def test_a_trial_that_ends_while_another_worker_looks_for_one_is_not_taken_for_an_interrupted_one(
+    workspace: Path,
+) -> None:
+    space = {"train": {"optim": {"learning_rate": {"low": 1e-4, "high": 1e-1}}}}
+    sweep = small(n_trials=100, sampler="random", pruner="none", space=space)
+    begin(sweep)
+
+    def work_fast() -> list[int]:
+        study, numbers = open_study(sweep), list[int]()
+        while True:
+            with claimed(sweep, study) as claim:
+                if claim is None:
+                    return numbers
+                numbers.append(claim.number)
+                study.tell(claim.number, 1.0)
+
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(work_fast) for _ in range(2)]
+    assert sorted(both[0].result() + both[1].result()) == list(range(100))
 
 
 def test_n_trials_is_the_total_however_often_one_starts(workspace: Path) -> None:
