@@ -13,9 +13,10 @@ from ml_playground.models.autograd import Context
 IGNORED = -1
 """Target of rows that do not count."""
 
-# Logits in float32 that stay in a CPU's caches, and that are few kernels' worth of work on an accelerator.
-_CPU_CHUNK_ELEMENTS = 1 << 22
-_ACCELERATOR_CHUNK_ELEMENTS = 1 << 26
+# So few logits may as well be made at once.
+_PLAIN_ELEMENTS = {"cpu": 1 << 22, "accelerator": 1 << 26}
+# On a CPU products of few rows are slow, and so is adding up the head's gradient; this many logits take 64 or 128 MB.
+_CHUNK_ELEMENTS = {"cpu": 1 << 25, "accelerator": 1 << 26}
 
 
 def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -26,11 +27,11 @@ def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         weight: The head's matrix, shape (vocabulary, width).
         targets: Token ids, shape (rows,).
     """
-    limit = _CPU_CHUNK_ELEMENTS if hidden.device.type == "cpu" else _ACCELERATOR_CHUNK_ELEMENTS
-    if len(hidden) * len(weight) <= limit:
+    kind = "cpu" if hidden.device.type == "cpu" else "accelerator"
+    if len(hidden) * len(weight) <= _PLAIN_ELEMENTS[kind]:
         return F.cross_entropy(F.linear(hidden, weight).float(), targets, ignore_index=IGNORED)
     # Matrix products are fastest with a power of two of rows.
-    chunk = 1 << max(1, limit // len(weight)).bit_length() - 1
+    chunk = 1 << max(1, _CHUNK_ELEMENTS[kind] // len(weight)).bit_length() - 1
     return cast("Tensor", _ChunkedCrossEntropy.apply(hidden, weight, targets, chunk))
 
 
@@ -49,27 +50,26 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         count = counted.sum()
         total = torch.zeros((), device=hidden.device)
         grad_hidden = torch.empty_like(hidden) if needed else hidden
-        grad_weight = torch.zeros_like(weight) if needed else weight
+        grad_weight: Tensor = weight.new_empty(0)
         matrix = weight.to(dtype)
         with torch.autocast(device, enabled=False):
             for start in range(0, len(hidden), chunk):
                 rows = slice(start, start + chunk)
                 part, keep = hidden[rows].to(dtype), counted[rows, None]
-                ids = targets[rows, None].clamp(min=0)
-                logits = (part @ matrix.t()).float()
-                highest, of_target = logits.amax(1, keepdim=True), logits.gather(1, ids)
+                # Where the target is; scatter and gather would copy all of a bfloat16 tensor on CPUs.
+                at = torch.arange(len(part), device=hidden.device), targets[rows].clamp(min=0)
+                logits = part @ matrix.t()
+                highest, of_target = logits.amax(1).float(), logits[at].float()
                 softmax = torch.softmax(logits, 1, out=logits)
                 # The likeliest token's share is never 0, so this is log-sum-exp without another pass of exponentials.
-                log_sum = highest - softmax.amax(1, keepdim=True).log()
-                total += ((log_sum - of_target) * keep).sum()
+                log_sum = highest - softmax.amax(1).float().log()
+                total += ((log_sum - of_target) * counted[rows]).sum()
                 if needed:
                     # d loss / d logits = softmax - one-hot, where the row counts.
-                    gradient = softmax.scatter_add_(1, ids, ids.new_full(ids.shape, -1).to(softmax.dtype)).to(dtype)
-                    grad_hidden[rows] = (gradient @ matrix) * keep
-                    if dtype is weight.dtype:
-                        grad_weight.addmm_(gradient.t(), part * keep)
-                    else:
-                        grad_weight += gradient.t() @ (part * keep)
+                    softmax[at] -= 1
+                    grad_hidden[rows] = (softmax @ matrix) * keep
+                    product = softmax.t() @ (part * keep)
+                    grad_weight = grad_weight.add_(product) if start else product.to(weight.dtype)
         ctx.save_for_backward(grad_hidden, grad_weight, count)
         return total / count
 

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -26,7 +27,6 @@ from ml_playground.sweeping.sweep import Sweep
 TWIN = "twin of"
 """User attribute: the number of the trial that had the same values before."""
 _DRAWS = 200
-_SEED_STRIDE = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,10 @@ def _propose(sweep: Sweep, study: optuna.Study, number: int) -> FrozenTrial | No
     problem: SettingError | None = None
     copy = in_memory(study)
     for draw in range(_DRAWS):
-        # Another seed for each draw: workers and restarts would else draw the same points.
-        copy.sampler = build_sampler(sweep, sweep.config.seed + number + draw * _SEED_STRIDE)
+        # Another seed for each draw: workers and restarts would else draw the same points. Mixed, not added up: the
+        # trials of a sweep with the next seed would else be the same ones, one later.
+        (seed,) = np.random.SeedSequence((sweep.config.seed, number, draw)).generate_state(1)
+        copy.sampler = build_sampler(sweep, int(seed))
         asked = copy.ask(sweep.space.distributions)
         drawn = copy.trials[asked.number]
         twin = known.get(_point(drawn))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -86,23 +87,27 @@ def test_bad_trials_are_pruned_and_say_so(workspace: Path) -> None:
     assert (manifest["status"], manifest["step"]) == ("pruned", 4)
 
 
-def test_the_same_seed_draws_the_same_trials_and_no_two_are_alike(workspace: Path) -> None:
-    def params(name: str) -> list[dict[str, object]]:
-        sweep = small(n_trials=4, storage=f"sqlite:///{name}.db")
-        begin(sweep)
-        study = open_study(sweep)
-        with claimed(sweep, study), claimed(sweep, study), claimed(sweep, study), claimed(sweep, study) as none_left:
-            assert none_left
-            with claimed(sweep, study) as claim:
-                assert claim is None
-        return [trial.params for trial in study.get_trials()]
+def draw(name: str, **fields: object) -> list[str]:
+    """The parameters of four trials, none of which is run."""
+    sweep = small(n_trials=4, storage=f"sqlite:///{name}.db", **fields)
+    begin(sweep)
+    study = open_study(sweep)
+    with claimed(sweep, study), claimed(sweep, study), claimed(sweep, study), claimed(sweep, study) as none_left:
+        assert none_left
+        with claimed(sweep, study) as claim:
+            assert claim is None
+    shutil.rmtree(sweep.folder / "trials")
+    return [json.dumps(trial.params) for trial in study.get_trials()]
 
-    first = params("first")
-    for folder in Path("outputs/sweeps/bundestag_char-small/trials").iterdir():
-        (folder / ".lock").unlink()
-        folder.rmdir()
-    assert params("second") == first
-    assert len({json.dumps(one) for one in first}) == 4
+
+def test_the_same_seed_draws_the_same_trials_and_no_two_are_alike(workspace: Path) -> None:
+    first = draw("first")
+    assert draw("second") == first
+    assert len(set(first)) == 4
+
+
+def test_the_next_seed_draws_other_trials(workspace: Path) -> None:
+    assert not {*draw("first", sampler="random", seed=1)} & {*draw("second", sampler="random", seed=2)}
 
 
 def test_an_interrupted_trial_is_taken_up_before_a_new_one_is_begun(workspace: Path) -> None:

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ml_playground.models.cross_entropy import IGNORED, cross_entropy
 
-# More than 2 ** 22 logits are never made at once on a CPU.
+# So large a vocabulary goes in chunks of 512 rows on a CPU.
 LARGE, WIDTH = 50_257, 8
 
 
@@ -26,7 +26,7 @@ def problem(rows: int, vocabulary: int, seed: int, scale: float) -> tuple[torch.
 
 
 @settings(deadline=None, max_examples=10)
-@given(rows=st.integers(84, 300), seed=st.integers(0, 99), scale=st.sampled_from([0.1, 1.0, 30.0]))
+@given(rows=st.integers(84, 1100), seed=st.integers(0, 99), scale=st.sampled_from([0.1, 1.0, 30.0]))
 def test_in_chunks_it_is_torchs_with_its_gradients(rows: int, seed: int, scale: float) -> None:
     hidden, weight, targets = problem(rows, LARGE, seed, scale)
     found, wanted = cross_entropy(hidden, weight, targets), reference(hidden, weight, targets)
@@ -42,14 +42,14 @@ def test_a_small_vocabulary_is_torchs_to_the_bit() -> None:
 
 
 def test_without_gradients_the_loss_is_the_same() -> None:
-    hidden, weight, targets = problem(200, LARGE, 0, 1.0)
+    hidden, weight, targets = problem(700, LARGE, 0, 1.0)
     with torch.no_grad():
         loss = cross_entropy(hidden, weight, targets)
     assert torch.equal(loss, cross_entropy(hidden, weight, targets).detach())
 
 
 def test_in_bfloat16_it_is_near() -> None:
-    hidden, weight, targets = problem(200, LARGE, 0, 1.0)
+    hidden, weight, targets = problem(700, LARGE, 0, 1.0)
     wanted = reference(hidden, weight, targets)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = cross_entropy(hidden, weight, targets)
@@ -62,7 +62,7 @@ def test_in_bfloat16_it_is_near() -> None:
         assert (mine - theirs).norm() < 0.02 * theirs.norm()
 
 
-@pytest.mark.parametrize("rows", [100, 128])
+@pytest.mark.parametrize("rows", [100, 512, 700])
 def test_rows_that_do_not_count_have_no_gradient(rows: int) -> None:
     hidden, weight, targets = problem(rows, LARGE, 0, 1.0)
     cross_entropy(hidden, weight, targets).backward()
