@@ -9,7 +9,19 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks import ablation, parts, preparing, recipes, roofline, sampling, saving, startup, sweeping, training
+from benchmarks import (
+    ablation,
+    parity,
+    parts,
+    preparing,
+    recipes,
+    roofline,
+    sampling,
+    saving,
+    startup,
+    sweeping,
+    training,
+)
 
 PARTS: dict[str, Callable[[int], None]] = {
     "startup": startup.measure,
@@ -17,6 +29,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "parts": parts.measure,
     "preparing": preparing.measure,
     "training": training.measure,
+    "parity": parity.measure,
     "recipes": recipes.measure,
     "ablation": ablation.measure,
     "sampling": sampling.measure,

@@ -17,6 +17,8 @@ VARIANTS = {
     "gpt instead of qwen3": '[train.model]\nfamily = "gpt"',
     "adamw instead of muon": _ADAMW,
     "both": f'[train.model]\nfamily = "gpt"\n{_ADAMW}',
+    "half the batch, twice the steps": "max_iters = 290\n[train.data]\nbatch_size = 12",
+    "beta1 0.9, not 0.8": "[train.optim]\nbeta1 = 0.9",
     "muon_momentum 0.95, not 0.85": "[train.optim]\nmuon_momentum = 0.95",
     "weight_decay 0.1, not 0": "[train.optim]\nweight_decay = 0.1",
     "cosine instead of linear": '[train.schedule]\ndecay = "cosine"',

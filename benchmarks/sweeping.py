@@ -146,7 +146,14 @@ def _pruning(text: Path, folder: Path) -> None:
         for pruner in ("none", "hyperband"):
             where = _fresh(folder / f"{pruner}{seed}")
             command = _sweep(
-                where, text, 1, workers=os.cpu_count(), pruner=pruner, seed=seed, trials=2 * TRIALS, eval_tokens=TOKENS // 9
+                where,
+                text,
+                1,
+                workers=os.cpu_count(),
+                pruner=pruner,
+                seed=seed,
+                trials=2 * TRIALS,
+                eval_tokens=TOKENS // 9,
             )
             _seconds(command, where)
             rows = _rows(where)

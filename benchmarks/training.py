@@ -86,16 +86,20 @@ def measure(rounds: int) -> None:
             _report(work, _compare(work, nanogpt, text, dataset, Path(folder), rounds))
 
 
+def nanogpt_settings(work: Work) -> dict[str, int]:
+    """The same work in the words of ``train.py``."""
+    return {
+        "n_layer": work.n_layer, "n_head": work.n_head, "n_embd": work.n_embd, "batch_size": work.batch_size,
+        "block_size": work.block_size, "max_iters": work.updates, "lr_decay_iters": 2000,
+    }  # fmt: skip
+
+
 def _compare(
     work: Work, nanogpt: Path, text: Path, dataset: PreparedDataset, folder: Path, rounds: int
 ) -> dict[str, list[Measurement]]:
-    settings = {
-        "n_layer": work.n_layer, "n_head": work.n_head, "n_embd": work.n_embd, "batch_size": work.batch_size,
-        "block_size": work.block_size, "max_iters": work.updates,
-    }  # fmt: skip
     found: dict[str, list[Measurement]] = {name: [] for name in ("nanoGPT", *VARIANTS)}
     for _ in range(rounds):
-        found["nanoGPT"].append(run_nanogpt(nanogpt, folder / "nanogpt", {**settings, "lr_decay_iters": 2000}, dataset))
+        found["nanoGPT"].append(run_nanogpt(nanogpt, folder / "nanogpt", nanogpt_settings(work), dataset))
         for name, variant in VARIANTS.items():
             experiment = EXPERIMENT.format(
                 work=work, tokenizer=work.tokenizer.name, text=text, data=dataset.folder, out=folder / "ours", **variant

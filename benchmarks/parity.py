@@ -1,0 +1,64 @@
+"""Whether the fast path learns the same as nanoGPT: the loss after as many updates of the same work, three seeds."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.programs import environment, prepared, run_nanogpt, run_ours
+from benchmarks.training import EXPERIMENT, VARIANTS, WORKS, Work, nanogpt_settings
+from ml_playground.config import PrepareConfig
+from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.errors import DataError
+
+UPDATES = 300
+SEEDS = (1, 2, 3)
+
+
+def measure(_rounds: int) -> None:
+    """Train all works with both programs and each seed, and print mean and range of the validation loss."""
+    nanogpt = environment("NANOGPT", "a checkout of karpathy/nanoGPT")
+    text = environment("TINY_SHAKESPEARE", "tiny Shakespeare's input.txt")
+    if not (nanogpt and text):
+        return
+    print(f"\n| work | nanoGPT: mean (range) | ml-playground: mean (range) | difference |\n|{'---|' * 4}")
+    with tempfile.TemporaryDirectory() as folder:
+        for work in WORKS:
+            try:
+                data = Path(folder) / f"data-{work.tokenizer.name}"
+                dataset = prepared(text, data, PrepareConfig(tokenizer=work.tokenizer))
+            except DataError as error:
+                print(f"skipped: {work.name}: {error}")
+                continue
+            _compare(replace(work, updates=UPDATES), nanogpt, text, dataset, Path(folder))
+
+
+def _compare(work: Work, nanogpt: Path, text: Path, dataset: PreparedDataset, folder: Path) -> None:
+    theirs: list[float] = []
+    ours: list[float] = []
+    for seed in SEEDS:
+        experiment = EXPERIMENT.format(
+            work=work, tokenizer=work.tokenizer.name, text=text, data=dataset.folder, out=folder / "ours",
+            **VARIANTS["ml-playground"],
+        )  # fmt: skip
+        ours.append(run_ours(folder / "ours", f"{experiment}seed = {seed}\n", dataset).val_loss)
+        seeded = _with_seed(nanogpt, folder / f"checkout{seed}", seed)
+        theirs.append(run_nanogpt(seeded, folder / f"nanogpt{seed}", nanogpt_settings(work), dataset).val_loss)
+    means = statistics.mean(theirs), statistics.mean(ours)
+    columns = " | ".join(
+        f"{mean:.4f} ({min(losses):.4f} .. {max(losses):.4f})"
+        for mean, losses in zip(means, (theirs, ours), strict=True)
+    )
+    print(f"| {work.name} | {columns} | {means[1] - means[0]:+.4f} |", flush=True)
+
+
+def _with_seed(checkout: Path, folder: Path, seed: int) -> Path:
+    """A copy of nanoGPT with another seed, which its source fixes."""
+    if not folder.exists():
+        shutil.copytree(checkout, folder, ignore=shutil.ignore_patterns(".git"))
+        program = folder / "train.py"
+        program.write_text(program.read_text(encoding="utf-8").replace("1337", str(seed)), encoding="utf-8")
+    return folder
