@@ -8,11 +8,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.programs import environment, prepared, run_nanogpt, run_ours
-from benchmarks.training import EXPERIMENT, VARIANTS, WORKS, Work, nanogpt_settings
-from ml_playground.config import PrepareConfig
+from benchmarks.programs import environment, run_nanogpt, run_ours
+from benchmarks.training import Work, datasets, experiment, nanogpt_settings
 from ml_playground.dataset.prepared import PreparedDataset
-from ml_playground.errors import DataError
 
 UPDATES = 300
 SEEDS = (1, 2, 3)
@@ -26,13 +24,7 @@ def measure(_rounds: int) -> None:
         return
     print(f"\n| work | nanoGPT: mean (range) | ml-playground: mean (range) | difference |\n|{'---|' * 4}")
     with tempfile.TemporaryDirectory() as folder:
-        for work in WORKS:
-            try:
-                data = Path(folder) / f"data-{work.tokenizer.name}"
-                dataset = prepared(text, data, PrepareConfig(tokenizer=work.tokenizer))
-            except DataError as error:
-                print(f"skipped: {work.name}: {error}")
-                continue
+        for work, dataset in datasets(text, Path(folder)):
             _compare(replace(work, updates=UPDATES), nanogpt, text, dataset, Path(folder))
 
 
@@ -40,11 +32,9 @@ def _compare(work: Work, nanogpt: Path, text: Path, dataset: PreparedDataset, fo
     theirs: list[float] = []
     ours: list[float] = []
     for seed in SEEDS:
-        experiment = EXPERIMENT.format(
-            work=work, tokenizer=work.tokenizer.name, text=text, data=dataset.folder, out=folder / "ours",
-            **VARIANTS["ml-playground"],
-        )  # fmt: skip
-        ours.append(run_ours(folder / "ours", f"{experiment}seed = {seed}\n", dataset).val_loss)
+        out = folder / "ours"
+        settings = experiment(work, text, dataset, out, "ml-playground")
+        ours.append(run_ours(out, f"{settings}seed = {seed}\n", dataset).val_loss)
         seeded = _with_seed(nanogpt, folder / f"checkout{seed}", seed)
         theirs.append(run_nanogpt(seeded, folder / f"nanogpt{seed}", nanogpt_settings(work), dataset).val_loss)
     means = statistics.mean(theirs), statistics.mean(ours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,14 +77,18 @@ def measure(rounds: int) -> None:
         return
     print(f"\n| work | program | ms an update (quartiles) | tokens/s | against nanoGPT | val loss |\n|{'---|' * 6}")
     with tempfile.TemporaryDirectory() as folder:
-        for work in WORKS:
-            try:
-                data = Path(folder) / f"data-{work.tokenizer.name}"
-                dataset = prepared(text, data, PrepareConfig(tokenizer=work.tokenizer))
-            except DataError as error:
-                print(f"skipped: {work.name}: {error}")
-                continue
+        for work, dataset in datasets(text, Path(folder)):
             _report(work, _compare(work, nanogpt, text, dataset, Path(folder), rounds))
+
+
+def datasets(text: Path, folder: Path) -> Iterator[tuple[Work, PreparedDataset]]:
+    """All works, each with its token files; one whose tokenizer is not to be had is named and left out."""
+    for work in WORKS:
+        try:
+            data = folder / f"data-{work.tokenizer.name}"
+            yield work, prepared(text, data, PrepareConfig(tokenizer=work.tokenizer))
+        except DataError as error:
+            print(f"skipped: {work.name}: {error}")
 
 
 def nanogpt_settings(work: Work) -> dict[str, int]:
@@ -94,17 +99,22 @@ def nanogpt_settings(work: Work) -> dict[str, int]:
     }  # fmt: skip
 
 
+def experiment(work: Work, text: Path, dataset: PreparedDataset, out: Path, variant: str) -> str:
+    """The same work as an experiment file, to which more of ``[train.runtime]`` can be added."""
+    return EXPERIMENT.format(
+        work=work, tokenizer=work.tokenizer.name, text=text, data=dataset.folder, out=out, **VARIANTS[variant]
+    )
+
+
 def _compare(
     work: Work, nanogpt: Path, text: Path, dataset: PreparedDataset, folder: Path, rounds: int
 ) -> dict[str, list[Measurement]]:
     found: dict[str, list[Measurement]] = {name: [] for name in ("nanoGPT", *VARIANTS)}
     for _ in range(rounds):
         found["nanoGPT"].append(run_nanogpt(nanogpt, folder / "nanogpt", nanogpt_settings(work), dataset))
-        for name, variant in VARIANTS.items():
-            experiment = EXPERIMENT.format(
-                work=work, tokenizer=work.tokenizer.name, text=text, data=dataset.folder, out=folder / "ours", **variant
-            )
-            found[name].append(run_ours(folder / "ours", experiment, dataset))
+        for name in VARIANTS:
+            ours = folder / "ours"
+            found[name].append(run_ours(ours, experiment(work, text, dataset, ours, name), dataset))
     return found
 
 

@@ -60,14 +60,13 @@ def claimed(sweep: Sweep, study: optuna.Study) -> Generator[Claim | None]:
 
 def orphans(sweep: Sweep, study: optuna.Study) -> list[FrozenTrial]:
     """Trials that were interrupted; ask while :func:`claiming`."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    left = {trial.number for trial in running if not is_locked(sweep.trial_folder(trial.number) / LOCK)}
+    free = {trial.number for trial in _running(study) if not is_locked(sweep.trial_folder(trial.number) / LOCK)}
     # Read again: one that has ended between the two questions was running at the first and is free at the second.
-    return [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.number in left and trial.state is TrialState.RUNNING
-    ]
+    return [trial for trial in _running(study) if trial.number in free]
+
+
+def _running(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
 def _new(sweep: Sweep, study: optuna.Study) -> FrozenTrial | None:
