@@ -73,10 +73,9 @@ class _ExplicitAttention(torch.autograd.Function):
     def backward(ctx: Context, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v, weights = ctx.saved_tensors
         grad = grad_outputs[0].flatten(0, 1).to(q.dtype)
-        grad_weights = torch.bmm(grad, v.transpose(1, 2)).float()
-        # In one pass: weights * (grad_weights - their mean by weight), the derivative of a softmax.
-        backward = torch.ops.aten._softmax_backward_data
-        grad_scores = backward(grad_weights, weights.float(), -1, torch.float32).to(q.dtype)
+        grad_weights = torch.bmm(grad, v.transpose(1, 2))
+        # In one pass, in float32 inside: weights * (grad_weights - their mean by weight), the derivative of a softmax.
+        grad_scores = torch.ops.aten._softmax_backward_data(grad_weights, weights, -1, q.dtype)
         grad_query = torch.bmm(grad_scores, k) / math.sqrt(q.shape[-1])
         grad_key = torch.bmm(grad_scores.transpose(1, 2), q)
         grad_value = torch.bmm(weights.transpose(1, 2), grad)

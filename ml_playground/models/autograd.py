@@ -16,3 +16,7 @@ class Context(Protocol):
     def save_for_backward(self, *tensors: Tensor) -> None:
         """Keep tensors for the backward pass."""
         ...
+
+    def set_materialize_grads(self, value: bool) -> None:  # noqa: FBT001  # as torch has it
+        """Whether gradients that there are none of arrive as zeros."""
+        ...

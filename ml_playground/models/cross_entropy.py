@@ -27,54 +27,81 @@ def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         weight: The head's matrix, shape (vocabulary, width).
         targets: Token ids, shape (rows,).
     """
-    kind = "cpu" if hidden.device.type == "cpu" else "accelerator"
+    device = hidden.device.type
+    kind = "cpu" if device == "cpu" else "accelerator"
     if len(hidden) * len(weight) <= _PLAIN_ELEMENTS[kind]:
         return F.cross_entropy(F.linear(hidden, weight).float(), targets, ignore_index=IGNORED)
     # Matrix products are fastest with a power of two of rows.
     chunk = 1 << max(1, _CHUNK_ELEMENTS[kind] // len(weight)).bit_length() - 1
-    return cast("Tensor", _ChunkedCrossEntropy.apply(hidden, weight, targets, chunk))
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+    gradient = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
+    return cast("Losses", _chunked(hidden, weight, targets, chunk, dtype, gradient))[0]
 
 
-class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Gradients are computed with the loss, chunk by chunk, so that no logits need to be kept or made again.
+Losses = tuple[Tensor, Tensor, Tensor]
+"""The mean loss, and the gradients of the total loss by the hidden states and by the head's matrix."""
+
+
+# An operator of its own, which the compiler leaves alone: its passes over the logits are slower.
+@torch.library.custom_op("ml_playground::chunked_cross_entropy", mutates_args=())
+def _chunked(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    chunk: int,
+    dtype: torch.dtype,
+    gradient: bool,  # noqa: FBT001  # operators with keywords get another form of derivative
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute gradients with the loss, chunk by chunk, so that no logits need to be kept or made again.
 
     The idea is Liger Kernel's fused linear cross entropy (Hsu et al., 2024).
     """
+    device = hidden.device.type
+    smallest = torch.finfo(dtype).tiny
+    counted = targets != IGNORED
+    total = torch.zeros((), device=hidden.device)
+    grad_hidden = torch.empty_like(hidden if gradient else total)
+    grad_weight = torch.empty_like(weight if gradient else total)
+    matrix = weight.to(dtype)
+    with torch.autocast(device, enabled=False):
+        for start in range(0, len(hidden), chunk):
+            rows = slice(start, start + chunk)
+            part, keep = hidden[rows].to(dtype), counted[rows, None]
+            # Indexed, for scatter and gather would copy all of a bfloat16 tensor on CPUs.
+            row, target = torch.arange(len(part), device=hidden.device), targets[rows].clamp(min=0)
+            logits = part @ matrix.t()
+            softmax = torch.softmax(logits, 1, out=logits)
+            # Minus the logarithm of the target's share, or by way of the likeliest token where that vanishes; to find
+            # it takes another pass over all shares, and to ask whether one must would hold up an accelerator.
+            pivot = target
+            if device != "cpu" or softmax[row, target].min() < smallest:
+                pivot = softmax.argmax(1)
+            lead = (part.float() * (matrix[pivot].float() - matrix[target].float())).sum(1)
+            total += ((lead - softmax[row, pivot].float().log()) * counted[rows]).sum()
+            if gradient:
+                # d loss / d logits = softmax - one-hot, where the row counts.
+                softmax[row, target] -= 1
+                grad_hidden[rows] = (softmax @ matrix) * keep
+                product = softmax.t() @ (part * keep)
+                grad_weight = grad_weight.add_(product) if start else grad_weight.copy_(product)
+    return total / counted.sum(), grad_hidden, grad_weight
 
-    @staticmethod
-    def forward(ctx: Context, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
-        device = hidden.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
-        needed = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
-        counted = targets != IGNORED
-        count = counted.sum()
-        total = torch.zeros((), device=hidden.device)
-        grad_hidden = torch.empty_like(hidden) if needed else hidden
-        grad_weight: Tensor = weight.new_empty(0)
-        matrix = weight.to(dtype)
-        with torch.autocast(device, enabled=False):
-            for start in range(0, len(hidden), chunk):
-                rows = slice(start, start + chunk)
-                part, keep = hidden[rows].to(dtype), counted[rows, None]
-                # Where the target is; scatter and gather would copy all of a bfloat16 tensor on CPUs.
-                at = torch.arange(len(part), device=hidden.device), targets[rows].clamp(min=0)
-                logits = part @ matrix.t()
-                highest, of_target = logits.amax(1).float(), logits[at].float()
-                softmax = torch.softmax(logits, 1, out=logits)
-                # The likeliest token's share is never 0, so this is log-sum-exp without another pass of exponentials.
-                log_sum = highest - softmax.amax(1).float().log()
-                total += ((log_sum - of_target) * counted[rows]).sum()
-                if needed:
-                    # d loss / d logits = softmax - one-hot, where the row counts.
-                    softmax[at] -= 1
-                    grad_hidden[rows] = (softmax @ matrix) * keep
-                    product = softmax.t() @ (part * keep)
-                    grad_weight = grad_weight.add_(product) if start else product.to(weight.dtype)
-        ctx.save_for_backward(grad_hidden, grad_weight, count)
-        return total / count
 
-    @staticmethod
-    def backward(ctx: Context, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        grad_hidden, grad_weight, count = ctx.saved_tensors
-        scale = grad_outputs[0] / count
-        return grad_hidden * scale, grad_weight * scale, None, None
+@_chunked.register_fake
+def _(hidden: Tensor, weight: Tensor, *settings: object) -> tuple[Tensor, Tensor, Tensor]:
+    loss, gradient = hidden.new_empty((), dtype=torch.float32), settings[-1]
+    return loss, torch.empty_like(hidden if gradient else loss), torch.empty_like(weight if gradient else loss)
+
+
+def _setup_context(ctx: Context, inputs: tuple[Tensor, ...], output: Losses) -> None:
+    ctx.set_materialize_grads(False)  # those of the gradients, which nobody differentiates
+    ctx.save_for_backward(*output[1:], (inputs[2] != IGNORED).sum())
+
+
+def _backward(ctx: Context, grad_loss: Tensor, *_: None) -> tuple[Tensor | None, ...]:
+    grad_hidden, grad_weight, count = ctx.saved_tensors
+    scale = grad_loss / count
+    return grad_hidden * scale, grad_weight * scale, None, None, None, None
+
+
+_chunked.register_autograd(_backward, setup_context=_setup_context)

@@ -62,6 +62,25 @@ def test_in_bfloat16_it_is_near() -> None:
         assert (mine - theirs).norm() < 0.02 * theirs.norm()
 
 
+def test_in_bfloat16_targets_whose_share_vanishes_still_count() -> None:
+    hidden, weight, targets = problem(512, LARGE, 0, 300.0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = cross_entropy(hidden, weight, targets)
+    torch.testing.assert_close(found, reference(hidden, weight, targets), rtol=1e-2, atol=0)
+
+
+def test_a_compiler_takes_it_as_it_is() -> None:
+    hidden, weight, targets = problem(700, LARGE, 0, 1.0)
+
+    def loss_of_a_layer(x: torch.Tensor) -> torch.Tensor:
+        return cross_entropy(2 * x, weight, targets)
+
+    compiled = torch.compile(loss_of_a_layer, backend="aot_eager", fullgraph=True)
+    assert torch.equal(compiled(hidden), loss_of_a_layer(hidden))
+    gradients = torch.autograd.grad(compiled(hidden), (hidden, weight))
+    assert all(map(torch.equal, gradients, torch.autograd.grad(loss_of_a_layer(hidden), (hidden, weight))))
+
+
 @pytest.mark.parametrize("rows", [100, 512, 700])
 def test_rows_that_do_not_count_have_no_gradient(rows: int) -> None:
     hidden, weight, targets = problem(rows, LARGE, 0, 1.0)
