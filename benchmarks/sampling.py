@@ -116,7 +116,7 @@ def _transformers(model: GPT2LMHeadModel) -> Program:
 
 def _ours(model: GPT) -> Program:
     hardware = choose_hardware(Device.cpu, Dtype.auto)
-    for_decoding(model, hardware.device)
+    for_decoding(model, hardware)
     start = torch.zeros(1, dtype=torch.int64)
 
     def program(batch: int, tokens: int) -> None:

@@ -44,7 +44,7 @@ def sample(config: ExperimentConfig) -> None:
         raise DataError("sample.sample.start: is empty; give at least one character to go on from")
     hardware = choose_hardware(runtime.device, runtime.dtype)
     say(f"sampling: {trained.path}, step {trained.step:,}, on {hardware}")
-    model = for_decoding(trained.model, hardware.device)
+    model = for_decoding(trained.model, hardware)
     vocab_size = min(tokenizer.vocab_size, model.vocab_size)
     generator = torch.Generator(hardware.device).manual_seed(runtime.seed)
     streams = [TextStream(tokenizer, wanted.stop) for _ in range(wanted.num_samples)]

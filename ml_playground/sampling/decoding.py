@@ -6,18 +6,25 @@ import torch
 from torch import nn
 
 from ml_playground.models.language_model import LanguageModel
+from ml_playground.training.device import Hardware
 
 
 @torch.no_grad()
-def for_decoding(model: LanguageModel, device: torch.device) -> LanguageModel:
-    """The same model on a device, without dropout, and on CPUs with its matrices laid out for few rows at a time.
+def for_decoding(model: LanguageModel, hardware: Hardware) -> LanguageModel:
+    """The same model on a device, without dropout, its linear layers in the format that they are multiplied in.
 
-    The library behind a product of 4 or more rows with a matrix would else bring it into that order for every token,
-    which takes as long as the product itself.
+    Autocast would else convert all weights for every token, which takes longer than the rest of it. What is not
+    multiplied stays as it is: a token embedding that shares its matrix with the head keeps the exact one.
+
+    On CPUs matrices are laid out transposed. The library behind a product of 4 or more rows with a float32 matrix would
+    else bring it into that order for every token, which takes as long as the product itself.
     """
-    model.to(device).eval()
-    if device.type == "cpu":
-        for module in model.modules():
-            if isinstance(module, nn.Linear):
-                module.weight.data = module.weight.t().contiguous().t()
+    model.to(hardware.device).eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            for name, parameter in [*layer.named_parameters()]:
+                tensor = parameter.to(hardware.dtype)
+                if hardware.device.type == "cpu":
+                    tensor = tensor.t().contiguous().t()
+                setattr(layer, name, nn.Parameter(tensor, requires_grad=False))
     return model

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
+from torch import nn
 
 from ml_playground.config import SamplingConfig
 from ml_playground.models.gpt import GPT, GPTArgs
@@ -9,6 +12,7 @@ from ml_playground.models.language_model import LanguageModel
 from ml_playground.models.qwen3 import Qwen3, Qwen3Args
 from ml_playground.sampling.decoding import for_decoding
 from ml_playground.sampling.generation import generate
+from ml_playground.training.device import Hardware
 from tests.transformers_qwen3 import reference
 
 VOCABULARY = 13
@@ -20,7 +24,7 @@ def ready(model: LanguageModel) -> LanguageModel:
     with torch.no_grad():
         for parameter in model.parameters():  # far from their start, where every token is about as likely
             parameter.normal_(mean=float(parameter.dim() == 1), std=0.5)
-    return for_decoding(model, torch.device("cpu"))
+    return for_decoding(model, Hardware(torch.device("cpu"), torch.float32))
 
 
 GPT_MODEL = ready(GPT(GPTArgs(2, 2, 16, BLOCK, bias=True, vocab_size=VOCABULARY, dropout=0.1)))
@@ -42,6 +46,19 @@ def likeliest(model: LanguageModel, context: list[int]) -> int:
     """What follows, without a cache."""
     with torch.no_grad():
         return int(model(torch.tensor([context]))[0, -1].argmax())
+
+
+@both
+def test_in_bfloat16_weights_are_converted_once_and_nothing_else_changes(model: LanguageModel) -> None:
+    hardware = Hardware(torch.device("cpu"), torch.bfloat16)
+    prepared = for_decoding(copy.deepcopy(model), hardware)
+    assert {layer.weight.dtype for layer in prepared.modules() if isinstance(layer, nn.Linear)} == {torch.bfloat16}
+    for mine, before in zip(prepared.modules(), model.modules(), strict=True):
+        if isinstance(mine, nn.Embedding) and isinstance(before, nn.Embedding):
+            assert torch.equal(mine.weight, before.weight)
+    ids = torch.tensor([[1, 2, 3, 4, 5]])
+    with torch.no_grad(), hardware.autocast():
+        torch.testing.assert_close(prepared(ids), model(ids), rtol=1e-2, atol=2e-2)
 
 
 @both
