@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.programs import environment, run_nanogpt, run_ours
+from benchmarks.programs import nanogpt_and_text, run_nanogpt, run_ours
 from benchmarks.training import Work, datasets, experiment, nanogpt_settings
 from ml_playground.dataset.prepared import PreparedDataset
 
@@ -18,10 +18,9 @@ SEEDS = (1, 2, 3)
 
 def measure(_rounds: int) -> None:
     """Train all works with both programs and each seed, and print mean and range of the validation loss."""
-    nanogpt = environment("NANOGPT", "a checkout of karpathy/nanoGPT")
-    text = environment("TINY_SHAKESPEARE", "tiny Shakespeare's input.txt")
-    if not (nanogpt and text):
+    if (peer := nanogpt_and_text()) is None:
         return
+    nanogpt, text = peer
     print(f"\n| work | nanoGPT: mean (range) | ml-playground: mean (range) | difference |\n|{'---|' * 4}")
     with tempfile.TemporaryDirectory() as folder:
         for work, dataset in datasets(text, Path(folder)):

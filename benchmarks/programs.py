@@ -106,6 +106,13 @@ def full_val_loss(folder: Path, dataset: PreparedDataset) -> float:
     return loss
 
 
+def nanogpt_and_text() -> tuple[Path, Path] | None:
+    """A checkout of nanoGPT and tiny Shakespeare; where one is missing, say that what needs them is skipped."""
+    nanogpt = environment("NANOGPT", "a checkout of karpathy/nanoGPT")
+    text = environment("TINY_SHAKESPEARE", "tiny Shakespeare's input.txt")
+    return (nanogpt, text) if nanogpt and text else None
+
+
 def environment(name: str, what: str) -> Path | None:
     """The path in an environment variable; where there is none, say that what needs it is skipped."""
     path = os.environ.get(name)

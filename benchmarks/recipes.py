@@ -6,7 +6,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from benchmarks.programs import Measurement, environment, prepared, run_nanogpt, run_ours
+from benchmarks.programs import Measurement, nanogpt_and_text, prepared, run_nanogpt, run_ours
 from ml_playground.config import PrepareConfig
 from ml_playground.dataset.prepared import PreparedDataset
 
@@ -31,10 +31,9 @@ seed = {seed}
 
 def measure(rounds: int) -> None:
     """Run nanoGPT and its recipe here, ``rounds`` times in turn with five seeds of ``shakespeare_char``."""
-    nanogpt = environment("NANOGPT", "a checkout of karpathy/nanoGPT")
-    text = environment("TINY_SHAKESPEARE", "tiny Shakespeare's input.txt")
-    if not (nanogpt and text):
+    if (peer := nanogpt_and_text()) is None:
         return
+    nanogpt, text = peer
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         dataset = prepared(text, folder / "data", PrepareConfig())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.programs import Measurement, environment, prepared, run_nanogpt, run_ours
+from benchmarks.programs import Measurement, nanogpt_and_text, prepared, run_nanogpt, run_ours
 from ml_playground.config import PrepareConfig, TokenizerKind
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import DataError
@@ -71,10 +71,9 @@ VARIANTS = {
 
 def measure(rounds: int) -> None:
     """Run all programs in turn on all works, ``rounds`` times, and print medians and ratios."""
-    nanogpt = environment("NANOGPT", "a checkout of karpathy/nanoGPT")
-    text = environment("TINY_SHAKESPEARE", "tiny Shakespeare's input.txt")
-    if not (nanogpt and text):
+    if (peer := nanogpt_and_text()) is None:
         return
+    nanogpt, text = peer
     print(f"\n| work | program | ms an update (quartiles) | tokens/s | against nanoGPT | val loss |\n|{'---|' * 6}")
     with tempfile.TemporaryDirectory() as folder:
         for work, dataset in datasets(text, Path(folder)):
