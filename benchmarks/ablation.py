@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.programs import Measurement, environment, prepared, run_ours
 from benchmarks.recipes import EXPERIMENT, SEEDS
-from ml_playground.config import PrepareConfig
+from ml_playground.text.config import PrepareConfig
 
 # What to add to the experiment's file; the rate of AdamW alone is the best of 2e-3, 5e-3 and 1e-2.
 _ADAMW = '[train.optim]\noptimizer = "adamw"\nlearning_rate = 5e-3\nweight_decay = 0.1'

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.programs import Measurement, nanogpt_and_text, prepared, run_nanogpt, run_ours
-from ml_playground.config import PrepareConfig
 from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.text.config import PrepareConfig
 
 # nanoGPT's README: "on a macbook or other cheap computer".
 NANOGPT = {

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from transformers import GenerationMixin, GPT2Config, GPT2LMHeadModel
 
 from benchmarks.programs import environment
-from ml_playground.config import Device, Dtype, SamplingConfig
 from ml_playground.models.gpt import GPT, GPTArgs
+from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.decoding import for_decoding
 from ml_playground.sampling.generation import generate
+from ml_playground.training.config import Device, Dtype
 from ml_playground.training.device import choose_hardware
 
 _BATCHES = (1, 8)

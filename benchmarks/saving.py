@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch.amp.grad_scaler import GradScaler
 
-from ml_playground.config import Device, Dtype, OptimConfig, TrainRuntimeConfig
 from ml_playground.models.gpt import GPT, GPTArgs
 from ml_playground.training.checkpoint import FORMAT, Checkpoint
+from ml_playground.training.config import Device, Dtype, OptimConfig, TrainRuntimeConfig
 from ml_playground.training.device import choose_hardware
 from ml_playground.training.optimizer import build_optimizer
 from ml_playground.training.saving import CheckpointWriter

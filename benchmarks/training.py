@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.programs import Measurement, nanogpt_and_text, prepared, run_nanogpt, run_ours
-from ml_playground.config import PrepareConfig, TokenizerKind
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import DataError
+from ml_playground.text.config import PrepareConfig, TokenizerKind
 
 
 @dataclass(frozen=True)

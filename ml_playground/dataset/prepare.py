@@ -10,7 +10,6 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ml_playground.config import PrepareConfig
 from ml_playground.dataset.encoding import encode_parts
 from ml_playground.dataset.prepared import (
     FORMAT,
@@ -25,6 +24,7 @@ from ml_playground.dataset.prepared import (
 from ml_playground.dataset.split import Halves, val_documents
 from ml_playground.durable import lock, replacing, sync_folder, write_text
 from ml_playground.errors import DataError
+from ml_playground.text.config import PrepareConfig
 from ml_playground.text.ids import id_dtype
 from ml_playground.text.source import Chunks, TextSource
 from ml_playground.text.tokenizer import tokenizer_settings, train_tokenizer

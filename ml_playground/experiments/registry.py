@@ -16,8 +16,8 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 
 import ml_playground.experiments
-from ml_playground.config import PrepareConfig
 from ml_playground.errors import UserError
+from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextSource
 
 ENTRY_POINTS = "ml_playground.experiments"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ml_playground.config import SamplingConfig
 from ml_playground.models.language_model import LanguageModel
+from ml_playground.sampling.config import SamplingConfig
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import TrialState
 
-from ml_playground.config import ExperimentConfig, TrainConfig
+from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import (
     CheckpointError,
@@ -27,6 +27,7 @@ from ml_playground.sweeping.claim import Claim
 from ml_playground.sweeping.metrics import score
 from ml_playground.sweeping.study import REASON, end_trial, find_trial, in_memory, open_trial, reason
 from ml_playground.sweeping.sweep import VAL_LOSS, Sweep
+from ml_playground.training.config import TrainConfig
 from ml_playground.training.device import choose_hardware
 from ml_playground.training.memory import exhausted
 from ml_playground.training.state import Progress

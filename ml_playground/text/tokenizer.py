@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from ml_playground.config import PrepareConfig, TokenizerKind
 from ml_playground.errors import DataError
 from ml_playground.text.bpe import BpeTokenizer
 from ml_playground.text.char import CharTokenizer
 from ml_playground.text.char_ngram import CharNgramTokenizer
+from ml_playground.text.config import PrepareConfig, TokenizerKind
 from ml_playground.text.ids import TokenIds
 from ml_playground.text.tiktoken_bpe import TiktokenTokenizer
 

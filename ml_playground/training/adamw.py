@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from ml_playground.config import OptimConfig
+from ml_playground.training.config import OptimConfig
 
 
 class OptimizerState(TypedDict):

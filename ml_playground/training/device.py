@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from ml_playground.config import Compile, Device, Dtype
 from ml_playground.errors import UserError
 from ml_playground.training.allocator import keep_freed_memory
+from ml_playground.training.config import Compile, Device, Dtype
 
 _DTYPES = {Dtype.float32: torch.float32, Dtype.bfloat16: torch.bfloat16, Dtype.float16: torch.float16}
 # As torch finds them, before anything sets another number.

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ml_playground.config import OptimConfig
 from ml_playground.models.language_model import LanguageModel
 from ml_playground.training.adamw import AdamW, OptimizerState, ParameterGroup
+from ml_playground.training.config import OptimConfig
 
 _STEPS = 5
 # Jordan's quintic: its slope at 0 is as steep as five steps allow, at the price of ending in 0.7 .. 1.2, not at 1.

@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from ml_playground.config import TrainRuntimeConfig
 from ml_playground.training import checkpoint as checkpoints
 from ml_playground.training.checkpoint import BEST, LAST, Checkpoint, Found
+from ml_playground.training.config import TrainRuntimeConfig
 from ml_playground.training.state import Progress
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ml_playground.config import Decay, OptimConfig, ScheduleConfig
+from ml_playground.training.config import Decay, OptimConfig, ScheduleConfig
 
 
 def learning_rate(step: int, optim: OptimConfig, schedule: ScheduleConfig) -> float:

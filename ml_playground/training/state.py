@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ml_playground.config import Metric, TrainRuntimeConfig
 from ml_playground.models.language_model import LanguageModel
 from ml_playground.training.adamw import OptimizerState
+from ml_playground.training.config import Metric, TrainRuntimeConfig
 from ml_playground.training.optimizer import Optimizer
 from ml_playground.training.rng import RngState, get_rng_state, set_rng_state
 

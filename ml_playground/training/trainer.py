@@ -12,12 +12,12 @@ import torch
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer as TorchOptimizer
 
-from ml_playground.config import OnNonfinite, Sampler, TrainConfig
 from ml_playground.dataset.batches import Batch, Batches
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import DivergedError
 from ml_playground.models.language_model import LanguageModel
 from ml_playground.training.checkpoint import FORMAT, Checkpoint, Found
+from ml_playground.training.config import OnNonfinite, Sampler, TrainConfig
 from ml_playground.training.device import Hardware
 from ml_playground.training.display import Display
 from ml_playground.training.evaluation import evaluate

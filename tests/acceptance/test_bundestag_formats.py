@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from defusedxml import ElementTree
 
-from ml_playground.config import LayoutConfig
 from ml_playground.text.bundestag.reader import read_session
 from ml_playground.text.bundestag.session import Interjection, Paragraph, Session, Turn, render
+from ml_playground.text.config import LayoutConfig
 
 DATES = {
     "xml/01143.xml": (1, 143, date(1951, 5, 23)),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_playground.config import PrepareConfig, TokenizerKind
 from ml_playground.dataset.prepare import prepare_dataset
+from ml_playground.text.config import PrepareConfig, TokenizerKind
 from ml_playground.text.source import TextFile
 
 

@@ -11,7 +11,8 @@ import tomli_w
 import torch
 
 from ml_playground.composition.load import load_experiment
-from ml_playground.config import ExperimentConfig, SamplingConfig
+from ml_playground.config import ExperimentConfig
+from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.generation import generate
 from ml_playground.sampling.loading import load_trained
 from ml_playground.training import checkpoint as checkpoints

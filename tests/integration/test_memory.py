@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ml_playground.config import Device, Dtype
 from ml_playground.errors import OutOfMemoryError, UserError
 from ml_playground.runs.train import train
+from ml_playground.training.config import Device, Dtype
 from ml_playground.training.device import choose_hardware
 from ml_playground.training.memory import Estimate, free_bytes, refuse_too_much
 from ml_playground.training.trainer import Trainer

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_playground.config import PrepareConfig
 from ml_playground.dataset.prepare import prepare_dataset
 from ml_playground.dataset.prepared import open_dataset
+from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextFile
 from tests.integration import children
 from tests.integration.children import Hook

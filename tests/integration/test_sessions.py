@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ml_playground.config import PrepareConfig
 from ml_playground.errors import DataError
 from ml_playground.experiments.bundestag_char.preparer import DOWNLOADS
 from ml_playground.experiments.registry import find_preparer
+from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextSource
 from tests.unit.text.bundestag.protocols import protocol_xml
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ml_playground.config import PrepareConfig
 from ml_playground.errors import DataError
 from ml_playground.experiments.bundestag_char.sample import sample_text
 from ml_playground.experiments.registry import preparer
 from ml_playground.text.bundestag.corpus import Corpus, files_below
 from ml_playground.text.bundestag.reader import looks_like_xml
+from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextFile, TextInMemory, TextSource
 
 DATASETS = Path("ml_playground/experiments/bundestag_char/datasets")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ml_playground.config import PrepareConfig
 from ml_playground.experiments.registry import preparer
+from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextFile, TextSource
 
 DEFAULT_INPUT = Path("ml_playground/experiments/shakespeare/datasets/input.txt")

@@ -10,12 +10,12 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from ml_playground.config import LayoutConfig, OnBadFile
 from ml_playground.console import say
 from ml_playground.errors import DataError
 from ml_playground.text.bundestag.agenda import agenda_items, single_turns
 from ml_playground.text.bundestag.reader import looks_like_xml, read_session
 from ml_playground.text.bundestag.session import render
+from ml_playground.text.config import LayoutConfig, OnBadFile
 from ml_playground.text.source import Chunks, TextFile
 from ml_playground.text.spool import Place, Spool
 from ml_playground.text.transfer import Transfer

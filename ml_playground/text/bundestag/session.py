@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from ml_playground.config import LayoutConfig
+from ml_playground.text.config import LayoutConfig
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from ml_playground.composition.directories import experiment_files
 from ml_playground.composition.load import load_experiment
 from ml_playground.composition.snapshot import settings, snapshot
-from ml_playground.config import Device, Dtype, ExperimentConfig
+from ml_playground.config import ExperimentConfig
 from ml_playground.errors import ConfigError, UsageError
+from ml_playground.training.config import Device, Dtype
 
 
 @pytest.mark.parametrize("name", experiment_files())

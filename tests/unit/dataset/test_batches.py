@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_playground.config import PrepareConfig
 from ml_playground.dataset.batches import IGNORED, Batches
 from ml_playground.dataset.prepare import prepare_dataset
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import DataError
+from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextInMemory
 
 # Every character once: a token's id is its place, so windows show where they were cut.

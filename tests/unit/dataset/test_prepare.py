@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_playground.config import PrepareConfig, TokenizerKind
 from ml_playground.dataset.prepare import find_dataset, fingerprint, prepare_dataset
 from ml_playground.dataset.prepared import open_dataset
 from ml_playground.dataset.split import val_documents
 from ml_playground.errors import DataError
+from ml_playground.text.config import PrepareConfig, TokenizerKind
 from ml_playground.text.ids import END_OF_TEXT
 from ml_playground.text.source import TextInMemory
 

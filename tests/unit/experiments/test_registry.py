@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ml_playground.config import PrepareConfig
 from ml_playground.errors import DataError, UserError
 from ml_playground.experiments.bundestag_char.preparer import DEFAULT_INPUT
 from ml_playground.experiments.registry import find_preparer, preparer
 from ml_playground.experiments.shakespeare.preparer import DEFAULT_INPUT as SHAKESPEARE
+from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextInMemory, TextSource
 
 

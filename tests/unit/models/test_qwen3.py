@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ml_playground.config import Family, ModelConfig
 from ml_playground.models.build import build_model, model_args
+from ml_playground.models.config import Family, ModelConfig
 from ml_playground.models.qwen3 import Qwen3, Qwen3Args
 from tests.transformers_qwen3 import reference
 

@@ -17,7 +17,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from ml_playground.config import SamplingConfig
+from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.generation import choose
 
 DRAWS = 3000

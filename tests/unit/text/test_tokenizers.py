@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_playground.config import PrepareConfig, TokenizerKind
 from ml_playground.errors import DataError
+from ml_playground.text.config import PrepareConfig, TokenizerKind
 from ml_playground.text.ids import END_OF_TEXT
 from ml_playground.text.tokenizer import (
     Tokenizer,

@@ -5,9 +5,9 @@ import io
 import pytest
 import torch
 
-from ml_playground.config import OptimConfig
 from ml_playground.models.gpt import GPT, GPTArgs
 from ml_playground.training.adamw import AdamW
+from ml_playground.training.config import OptimConfig
 
 CONFIG = OptimConfig(learning_rate=0.01, weight_decay=0.5)
 

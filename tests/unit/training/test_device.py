@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ml_playground.config import Compile, Device, Dtype
 from ml_playground.errors import UserError
+from ml_playground.training.config import Compile, Device, Dtype
 from ml_playground.training.device import choose_hardware, compile_pays
 
 

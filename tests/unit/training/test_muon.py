@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ml_playground.config import OptimConfig, OptimizerKind
 from ml_playground.models.gpt import GPT, GPTArgs
+from ml_playground.training.config import OptimConfig, OptimizerKind
 from ml_playground.training.muon import Muon, inner_matrices, orthogonal
 from ml_playground.training.optimizer import Optimizer, build_optimizer
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ml_playground.config import Metric, TrainRuntimeConfig
+from ml_playground.training.config import Metric, TrainRuntimeConfig
 from ml_playground.training.state import Progress
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_playground.config import Decay, OptimConfig, ScheduleConfig
+from ml_playground.training.config import Decay, OptimConfig, ScheduleConfig
 from ml_playground.training.schedule import learning_rate
 
 OPTIM = OptimConfig(learning_rate=1.0)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ml_playground.config import LayoutConfig, OnBadFile
 from ml_playground.errors import DataError
 from ml_playground.text.bundestag.corpus import Corpus, files_below
+from ml_playground.text.config import LayoutConfig, OnBadFile
 from tests.unit.text.bundestag.protocols import old_xml, protocol_xml, tei
 
 WRITTEN = "Präsidentin Bas:\nGuten Morgen!\n\nOtt (SPD):\nFrau Präsidentin! Ich fange an.\n\n"

@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from ml_playground.config import LayoutConfig
 from ml_playground.errors import DataError
 from ml_playground.text.bundestag.session import Interjection, Paragraph, Session, Speaker, Turn, render
 from ml_playground.text.bundestag.transcript import Transcript
+from ml_playground.text.config import LayoutConfig
 
 CHAIR = Speaker("Petra Pau", role="Vizepräsidentin", chair=True)
 MEMBER = Speaker("Dr. Renate Holzmann", party="SPD")

@@ -1,0 +1,60 @@
+"""``[sample]``: which run to sample from, and what to write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import SI
+
+from ml_playground.ranges import SettingError, bounded
+from ml_playground.training.config import Device, Dtype
+
+
+@dataclass
+class SampleRuntimeConfig:
+    """``[sample.runtime]``: which run to sample from, and where."""
+
+    out_dir: Path = SI("${train.runtime.out_dir}")
+    """Run folder whose checkpoint is used."""
+    seed: int = bounded(1337, ge=0, lt=2**63)
+    device: Device = SI("${train.runtime.device}")
+    dtype: Dtype = SI("${train.runtime.dtype}")
+
+
+@dataclass
+class SamplingConfig:
+    """``[sample.sample]``: what to write."""
+
+    start: str = "\n"
+    """Prompt."""
+    num_samples: int = bounded(1, ge=1)
+    max_new_tokens: int = bounded(500, ge=1)
+    temperature: float = bounded(0.8, ge=0)
+    """0 always takes the likeliest token."""
+    top_k: int = bounded(0, ge=0)
+    """Keep the k likeliest tokens; 0 keeps all."""
+    top_p: float = bounded(1.0, gt=0, le=1)
+    """Keep the likeliest tokens that together have this probability; 1 keeps all."""
+    min_p: float = bounded(0.0, ge=0, le=1)
+    """Keep the tokens that are at least this fraction as likely as the likeliest; 0 keeps all."""
+    repetition_penalty: float = bounded(1.0, gt=0)
+    """Makes tokens less likely that the prompt or the sample has already; 1 does not, 1.1 to 1.3 is usual."""
+    stop: list[str] = field(default_factory=list[str])
+    """A sample ends before the first of these strings."""
+
+
+@dataclass
+class SampleConfig:
+    """``[sample]``."""
+
+    runtime: SampleRuntimeConfig = field(default_factory=SampleRuntimeConfig)
+    sample: SamplingConfig = field(default_factory=SamplingConfig)
+
+
+def check_sampling(sampling: SamplingConfig) -> None:
+    """Raises:
+    SettingError: settings of sampling contradict each other.
+    """
+    if "" in sampling.stop:
+        raise SettingError(("sample.sample.stop",), "an empty string would stop every sample at once; remove it")

@@ -1,0 +1,79 @@
+"""``[prepare]``: source text to token files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from omegaconf import SI
+
+from ml_playground.ranges import bounded
+
+
+class TokenizerKind(Enum):
+    """How text becomes tokens."""
+
+    char = "char"
+    """One token a character."""
+    char_ngram = "char_ngram"
+    """Up to ``ngram`` characters a token."""
+    tiktoken = "tiktoken"
+    """The vocabulary of GPT-2 or another of OpenAI's models, see ``encoding``."""
+    bpe = "bpe"
+    """Byte pair encoding learned from the text, with ``vocab_size`` tokens."""
+
+
+class OnBadFile(Enum):
+    """What a file that cannot be read does among many; skipped ones are named and counted."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+@dataclass
+class LayoutConfig:
+    """``[prepare.layout]``: what is written of a plenary protocol besides what is said."""
+
+    speakers: bool = True
+    """The line that names the speaker."""
+    parties: bool = True
+    """The party in brackets after the name; offices belong to the name and stay."""
+    interjections: bool = True
+    """Applause, laughter and heckles, in brackets on lines of their own."""
+
+
+@dataclass
+class PrepareConfig:
+    """``[prepare]``: source text to token files."""
+
+    preparer: str = SI("${experiment}")
+    """Name of the registered preparer; by default the experiment's own name."""
+    input: Path | None = None
+    """Source text. Unset: the preparer's own source. For plenary debates also a protocol, or a folder of both."""
+    sessions: list[str] = field(default_factory=list[str])
+    """Sittings of the Bundestag to download, by term and number: ``["20/1", "21/3-7"]``. They alone are the source
+    then, and ``input`` is the folder that they are kept in."""
+    url: str | None = None
+    """Where a preparer that downloads its text finds it; it does so once, to ``input``.
+    For ``sessions`` it has ``{term}``, in two digits, and ``{session}``, in three."""
+    request_interval: float = bounded(1.0, ge=0)
+    """Seconds at least between two requests for ``sessions``."""
+    sha256: str | None = None
+    """Hex digest that a downloaded text must have. Unset: none is asked for."""
+    on_bad_file: OnBadFile = OnBadFile.stop
+    """What a file that cannot be read does among many."""
+    layout: LayoutConfig = field(default_factory=LayoutConfig)
+    dataset_dir: Path | None = None
+    """Folder of the token files. Unset: ``outputs/data/<preparer>-<fingerprint>``."""
+    tokenizer: TokenizerKind = TokenizerKind.char
+    ngram: int = bounded(2, ge=1, le=8)
+    """Longest token of ``char_ngram``, in characters."""
+    encoding: str = "gpt2"
+    """Name of the encoding of ``tiktoken``. Its files are fetched once, or found in $TIKTOKEN_CACHE_DIR."""
+    vocab_size: int = bounded(4096, ge=257, le=1_000_000)
+    """Tokens of ``bpe``; 256 of them are the bytes, and one ends a text."""
+    val_fraction: float = bounded(0.1, gt=0, lt=1)
+    """Share of the text that is kept for validation: whole documents drawn at random, or the end of a single one."""
+    split_seed: int = bounded(1337, ge=0, lt=2**63)
+    """Decides which documents those are."""
