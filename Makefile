@@ -58,7 +58,15 @@ mypy: setup ## Check types with mypy, strict
 pyright: setup ## Check types with pyright, strict
 	$(UV) run pyright
 
-quality: lint mypy pyright coverage ## Everything that must hold before a commit
+deps: setup ## Check that dependencies are declared and used
+	$(UV) run deptry .
+
+quality: lint deps mypy pyright coverage ## Everything that must hold before a commit
+
+canary: setup ## Run all tests with the newest versions of the dependencies; uv.lock stays as it is
+	rm -rf .canary && mkdir .canary && git ls-files -z | xargs -0 cp --parents -t .canary
+	cd .canary && $(abspath $(UV)) lock --upgrade && $(MAKE) test UV=$(abspath $(UV))
+	rm -rf .canary
 
 tensorboard: setup ## Open the curves of all runs
 	$(UV) run tensorboard --logdir outputs --host 127.0.0.1
