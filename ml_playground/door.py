@@ -9,10 +9,11 @@ from types import FrameType
 from typing import NoReturn
 
 from ml_playground.errors import PlaygroundError, Stopped
+from ml_playground.signals import stop_signals
 
 
 def run_command(command: Callable[[], None]) -> NoReturn:
-    """Run a command and exit: 0 done, 1 the run failed, 2 the input is wrong, 130/143 stopped by a signal."""
+    """Run a command and exit: 0 done, 1 the run failed, 2 the input is wrong, 129/130/143 stopped by a signal."""
     stop_on_signals()
     try:
         command()
@@ -23,9 +24,9 @@ def run_command(command: Callable[[], None]) -> NoReturn:
 
 
 def stop_on_signals() -> None:
-    """SIGINT and SIGTERM raise :class:`Stopped` from here on."""
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
+    """Each of :func:`stop_signals` raises :class:`Stopped` from here on."""
+    for signum in stop_signals():
+        signal.signal(signum, _stop)
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:

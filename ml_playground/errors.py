@@ -14,7 +14,8 @@
         ├── OutOfMemoryError     there is not enough memory for the batch
         └── CheckpointError      a checkpoint is damaged, unreadable or not a checkpoint
 
-    Stopped                      exit 130/143: SIGINT or SIGTERM, after saving; a BaseException, as KeyboardInterrupt is
+    Stopped                      exit 129/130/143: SIGHUP, SIGINT, SIGTERM, after saving; no Exception, as
+                                 KeyboardInterrupt is none
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first asks, the second insists."""
+"""Signals that ask to stop: the first asks, the second insists."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Self
 
 from ml_playground.console import say
+from ml_playground.signals import stop_signals
 
 
 class StopSignal:
@@ -18,7 +19,7 @@ class StopSignal:
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        for signum in stop_signals():
             self._previous[signum] = signal.signal(signum, self._handle)
         return self
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ml_playground import cli, run
+from ml_playground.signals import stop_signals
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ Door = Callable[..., Result]
 @pytest.fixture
 def door(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Generator[Door]:
     """Call a command's entry point in this process: ``door("mlp-run", "experiment=x")``."""
-    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {signum: signal.getsignal(signum) for signum in stop_signals()}
 
     def call(command: str, *arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", [command, *arguments])

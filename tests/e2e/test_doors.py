@@ -120,7 +120,7 @@ def test_mlp_refuses_what_it_does_not_know_in_one_line(door: Door, workspace: Pa
     assert result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_saves_and_the_same_command_goes_on(tiny: Path, signum: signal.Signals, code: int) -> None:
     path = tiny / "conf/experiment/tiny.toml"
     path.write_text(path.read_text(encoding="utf-8").replace("max_iters = 12", "max_iters = 100000"), encoding="utf-8")

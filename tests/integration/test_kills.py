@@ -19,7 +19,7 @@ from tests.integration.children import Hook
 from tests.integration.conftest import differences, last, logged, sampled, steps
 from tests.integration.test_tensorboard import scalars
 
-KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
+KILL, TERM, INT, HUP = signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 CHECKPOINT = "ml_playground.training.checkpoint"
 # The best is the one before the last and each evaluation replaces the top one, so that every kind of file changes.
 LONG = {"max_iters": 1500, "eval_interval": 20}
@@ -100,7 +100,7 @@ def interrupt_often(folder: Path, parts: Path, signals: list[signal.Signals], se
         if process.is_alive():
             os.kill(process.pid, signals[ended])
         process.join(60)
-        assert process.exitcode in (0, -KILL, -TERM, -INT, 128 + TERM, 128 + INT), children.log(folder)
+        assert process.exitcode in (0, -KILL, -TERM, -INT, -HUP, 128 + TERM, 128 + INT, 128 + HUP), children.log(folder)
         assert process.exitcode != 0, "the run was over before it could be interrupted often enough"
         ended += 1
     assert children.finish(folder, parts) == 0, children.log(folder)
@@ -115,7 +115,7 @@ def wait_for_progress(path: Path, process: BaseProcess, moments: random.Random) 
 
 
 @pytest.mark.parametrize(
-    "signals", [[KILL] * 20, [TERM] * 20, [KILL, TERM, INT, KILL] * 5], ids=["killed", "stopped", "both"]
+    "signals", [[KILL] * 20, [TERM] * 20, [KILL, TERM, INT, HUP] * 5], ids=["killed", "stopped", "both"]
 )
 def test_a_run_interrupted_twenty_times(workspace: Path, long_whole: Path, signals: list[signal.Signals]) -> None:
     interrupt_often(workspace, config(workspace, "parts", **LONG), signals, seed=len(set(signals)))
