@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
+import math
 import os
 import socket
+import stat
 import time
 from collections.abc import Generator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 # A listing that asks whether a lock is held holds it for an instant itself.
 _PATIENCE_SECONDS = 0.2
@@ -35,10 +39,42 @@ def replacing(path: Path) -> Generator[BinaryIO]:
     sync_folder(path.parent)
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading; a pipe or a device, which could keep a reader waiting for ever, is refused.
+
+    Raises:
+        OSError: it is not a regular file, or cannot be read.
+    """
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    return file
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a file, opened as :func:`open_regular` does."""
+    with open_regular(path) as file:
+        return file.read()
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content by ``text`` in UTF-8."""
     with replacing(path) as file:
         file.write(text.encode())
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    """JSON that every reader takes: it has no numbers that are not finite, so these become null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in cast("dict[str, object]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in cast("list[object]", value)]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def sync_folder(folder: Path) -> None:
@@ -86,7 +122,7 @@ def lock(path: Path, *, wait: bool = False) -> Generator[None]:
 
 def is_locked(path: Path) -> bool:
     """Whether a process holds the lock; asking does not take it from anybody."""
-    if not path.exists():
+    if not path.is_file():
         return False
     with path.open() as file:
         try:

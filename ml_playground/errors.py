@@ -64,10 +64,15 @@ class RunError(PlaygroundError):
     def of_files(cls, folder: Path, error: OSError) -> Self:
         """A file of the run folder cannot be written or read."""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return cls(
-                f"{folder}: the disk is full; make room, then run the same command again: the last checkpoint is kept"
-            )
-        return cls(f"{folder}: {error}; the last checkpoint is kept")
+            return cls(f"{folder}: the disk is full; make room, then run the same command again: {kept(folder)}")
+        return cls(f"{folder}: {error}; {kept(folder)}")
+
+
+def kept(folder: Path) -> str:
+    """What a run that fails leaves in its folder, for messages: no more is promised than what is there."""
+    if any(folder.glob("ckpt_last*.pt")):
+        return "the last checkpoint is kept"
+    return "no checkpoint has been written yet"
 
 
 class DivergedError(RunError):

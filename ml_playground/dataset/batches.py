@@ -40,8 +40,8 @@ class Batches:
                 f" = {block_size}; use more text or a smaller block_size"
             )
         self._windows = sliding_window_view(tokens, block_size + 1)
-        self._batch_size = batch_size
-        self._block_size = block_size
+        self.batch_size = batch_size
+        self.block_size = block_size
         self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     def random(self, seed: int, step: int, micro_step: int = 0, rank: int = 0) -> Batch:
@@ -50,7 +50,7 @@ class Batches:
         Philox is a counter-based generator (Salmon et al., 2011): any step's draw costs the same, in any order.
         """
         generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, rank, micro_step, step]))
-        return self._at(generator.integers(len(self._windows), size=self._batch_size))
+        return self._at(generator.integers(len(self._windows), size=self.batch_size))
 
     def shuffled(self, seed: int, index: int) -> Batch:
         """The batch of a micro step, counted from the start of training: every window once an epoch, in random order.
@@ -58,8 +58,8 @@ class Batches:
         An epoch starts at another offset each time, so that the same text is not always cut at the same places; what
         lies before the offset, less than one window, is left out.
         """
-        count = (len(self._windows) - 1) // self._block_size
-        places = range(index * self._batch_size, (index + 1) * self._batch_size)
+        count = (len(self._windows) - 1) // self.block_size
+        places = range(index * self.batch_size, (index + 1) * self.batch_size)
         return self._at(np.array([self._order(seed, place // count)[place % count] for place in places]))
 
     def fixed(self, limit: int = 0) -> Iterator[Batch]:
@@ -68,12 +68,13 @@ class Batches:
         Every batch has the full shape, so that compiled models need not compile again: rows past the end repeat the
         last window with targets ``IGNORED``.
         """
-        starts = np.arange(0, len(self._windows), self._block_size)
-        if limit and len(starts) > limit * self._batch_size:
-            starts = starts[np.linspace(0, len(starts) - 1, limit * self._batch_size).round().astype(np.intp)]
-        for first in range(0, len(starts), self._batch_size):
-            rows = starts[first : first + self._batch_size]
-            batch = self._at(np.pad(rows, (0, self._batch_size - len(rows)), mode="edge"))
+        starts = np.arange(0, len(self._windows), self.block_size)
+        size = min(self.batch_size, len(starts))
+        if limit and len(starts) > limit * size:
+            starts = starts[np.linspace(0, len(starts) - 1, limit * size).round().astype(np.intp)]
+        for first in range(0, len(starts), size):
+            rows = starts[first : first + size]
+            batch = self._at(np.pad(rows, (0, size - len(rows)), mode="edge"))
             targets = batch.targets.clone()  # inputs and targets are views of the same windows
             targets[len(rows) :] = IGNORED
             yield Batch(batch.inputs, targets)
@@ -81,12 +82,12 @@ class Batches:
     def _order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         """First tokens of an epoch's windows, in their order. The last two are remembered: a batch may span both."""
         if (seed, epoch) not in self._orders:
-            count = (len(self._windows) - 1) // self._block_size
+            count = (len(self._windows) - 1) // self.block_size
             generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 2**63, epoch]))
-            offset = generator.integers(self._block_size)
+            offset = generator.integers(self.block_size)
             self._orders = {
                 **{key: order for key, order in self._orders.items() if key == (seed, epoch - 1)},
-                (seed, epoch): offset + self._block_size * generator.permutation(count),
+                (seed, epoch): offset + self.block_size * generator.permutation(count),
             }
         return self._orders[seed, epoch]
 

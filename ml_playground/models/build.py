@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 from ml_playground.models.config import Family, ModelConfig
 from ml_playground.models.gpt import GPT, GPTArgs
 from ml_playground.models.language_model import LanguageModel, ModelArgs
@@ -28,6 +30,23 @@ def model_args(config: ModelConfig, vocab_size: int) -> ModelArgs:
     }
 
 
+def with_args(config: ModelConfig, args: ModelArgs) -> ModelConfig:
+    """The settings of a model that a checkpoint has these arguments of."""
+    known = {field.name for field in fields(config)} & args.keys() - {"family"}
+    family = Family[str(args.get("family", "gpt"))]
+    shape = {"n_kv_head": None, "n_inner": None, "bias": False, **{name: args[name] for name in known}}
+    return replace(config, family=family, **shape)  # type: ignore[arg-type]  # the untyped form of these fields
+
+
+def parameter_count(args: ModelArgs) -> int:
+    """How many numbers a model of these arguments learns, without building it.
+
+    Raises:
+        TypeError, KeyError: as :func:`build_model` does.
+    """
+    return _shape(args).parameters
+
+
 def build_model(args: ModelArgs) -> LanguageModel:
     """The model of these arguments, freshly initialised; nanoGPT's arguments name no family.
 
@@ -35,9 +54,14 @@ def build_model(args: ModelArgs) -> LanguageModel:
         TypeError: an argument is missing, or unknown.
         KeyError: the family is unknown.
     """
+    shape = _shape(args)
+    return GPT(shape) if isinstance(shape, GPTArgs) else Qwen3(shape)
+
+
+def _shape(args: ModelArgs) -> GPTArgs | Qwen3Args:
     shape = {name: value for name, value in args.items() if name != "family"}
     match Family[str(args.get("family", "gpt"))]:
         case Family.gpt:
-            return GPT(GPTArgs(**shape))  # type: ignore[arg-type]  # ModelArgs is the untyped form of GPTArgs
+            return GPTArgs(**shape)  # type: ignore[arg-type]  # ModelArgs is the untyped form of GPTArgs
         case Family.qwen3:
-            return Qwen3(Qwen3Args(**shape))  # type: ignore[arg-type]  # and of Qwen3Args
+            return Qwen3Args(**shape)  # type: ignore[arg-type]  # and of Qwen3Args

@@ -29,6 +29,13 @@ class GPTArgs:
     vocab_size: int
     dropout: float
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers a model of this shape learns."""
+        width, biases = self.n_embd, int(self.bias)
+        block = 12 * width * width + 2 * width + biases * 11 * width
+        return (self.vocab_size + self.block_size + 1 + biases) * width + self.n_layer * block
+
 
 class CausalSelfAttention(nn.Module):
     """Multi-head attention to the past."""

@@ -40,6 +40,14 @@ class Qwen3Args:
         """Width of a head."""
         return self.n_embd // self.n_head
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers a model of this shape learns."""
+        width, head = self.n_embd, self.head_dim
+        attention = 2 * width * head * (self.n_head + self.n_kv_head) + 2 * head
+        block = attention + 3 * width * self.n_inner + 2 * width
+        return (self.vocab_size + 1) * width + self.n_layer * block
+
 
 class Attention(nn.Module):
     """Attention to the past by rotated, normalised queries and keys."""

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from ml_playground.durable import write_text
+from ml_playground.durable import read_regular, to_json, write_text
 
 Status = Literal["running", "finished", "pruned", "interrupted", "failed"]
 _PACKAGES = ("ml-playground", "torch", "numpy", "hydra-core", "omegaconf")
@@ -56,7 +56,7 @@ def read_step(folder: Path) -> int | None:
 
 def _read(folder: Path, key: str) -> object | None:
     try:
-        table: dict[str, object] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        table: dict[str, object] = json.loads(read_regular(folder / "run.json"))
         return table[key]
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -92,4 +92,4 @@ class RunManifest:
 
     def write(self, folder: Path) -> None:
         """Replace the folder's ``run.json``."""
-        write_text(folder / "run.json", json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+        write_text(folder / "run.json", to_json(dataclasses.asdict(self), indent=1))

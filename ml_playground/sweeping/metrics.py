@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from pathlib import Path
 
 from ml_playground.sweeping.sweep import VAL_LOSS
+from ml_playground.training.metrics import read_metrics
 
 _LAST = 10
 
@@ -16,9 +16,9 @@ def score(folder: Path, metric: str) -> float:
 
     Infinite where nothing was logged.
     """
-    lines = (json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
     tag = "val/loss" if metric == VAL_LOSS else metric
-    values: list[float] = [line[tag] for line in lines if tag in line]
+    logged = (entry.get(tag) for entry in read_metrics(folder / "metrics.jsonl"))
+    values = [value for value in logged if isinstance(value, (int, float))]
     if not values:
         return float("inf")
     return min(values) if metric == VAL_LOSS else statistics.median(values[-_LAST:])

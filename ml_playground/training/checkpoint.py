@@ -21,8 +21,8 @@ from typing import BinaryIO, TypedDict, cast, get_type_hints
 
 import torch
 
-from ml_playground.durable import replacing, sync_folder, write_text
-from ml_playground.errors import CheckpointError
+from ml_playground.durable import open_regular, read_regular, replacing, sync_folder, to_json, write_text
+from ml_playground.errors import CheckpointError, kept
 from ml_playground.models.language_model import ModelArgs
 from ml_playground.text.tokenizer import TokenizerState
 from ml_playground.training.shape import misfit
@@ -128,7 +128,7 @@ def promote(found: Found) -> None:
 
 
 def delete(folder: Path, stem: str) -> None:
-    """Remove a checkpoint and its manifest."""
+    """Remove a checkpoint and its manifest, where they are."""
     (folder / f"{stem}.pt").unlink(missing_ok=True)
     (folder / f"{stem}.json").unlink(missing_ok=True)
     sync_folder(folder)
@@ -136,8 +136,8 @@ def delete(folder: Path, stem: str) -> None:
 
 def forget(folder: Path) -> None:
     """Remove older generations, which belong to a run that somebody deleted."""
-    for path in folder.glob("ckpt_*.prev.*"):
-        path.unlink()
+    for stem in (LAST, BEST):
+        delete(folder, f"{stem}.prev")
 
 
 def find(folder: Path, *stems: str) -> Found | None:
@@ -159,14 +159,17 @@ def find(folder: Path, *stems: str) -> Found | None:
                 except CheckpointError as error:
                     rejected.append(str(error))
     if rejected:
-        raise CheckpointError(f"no checkpoint can be used; delete them to start afresh: {'; '.join(rejected)}")
+        raise CheckpointError(
+            f"no checkpoint can be used: {'; '.join(rejected)}; bring back a good one, or start afresh in another"
+            " out_dir"
+        )
     return None
 
 
 def read_manifest(folder: Path, stem: str) -> Manifest | None:
     """``<stem>.json``, or None where it is missing or damaged."""
     try:
-        manifest = Manifest(**json.loads((folder / f"{stem}.json").read_text(encoding="utf-8")))
+        manifest = Manifest(**json.loads(read_regular(folder / f"{stem}.json")))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     fits = all(isinstance(vars(manifest)[name], kind) for name, kind in get_type_hints(Manifest).items())
@@ -192,11 +195,17 @@ def load_tensors(path: Path) -> object:
 
 def _read(path: Path, known: dict[str, Manifest]) -> tuple[Checkpoint, Manifest]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
     if digest not in known:
+        expected = path.with_suffix(".json")
+        if not known and not expected.exists():
+            raise CheckpointError(
+                f"{path} cannot be verified: {expected.name}, which has its SHA-256, is missing; copy it from where the"
+                " checkpoint was written"
+            )
         raise CheckpointError(f"{path} does not match its manifest's SHA-256")
     content = load_tensors(path)
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
@@ -241,7 +250,7 @@ def _refuse_full_disk(folder: Path, checkpoint: Checkpoint) -> None:
     if free < needed:
         raise CheckpointError(
             f"{folder}: the disk is full: a checkpoint needs {needed:,} bytes and {free:,} are free; make room, then"
-            " run the same command again: the last checkpoint is kept"
+            f" run the same command again: {kept(folder)}"
         )
 
 
@@ -276,4 +285,4 @@ def _describe(path: Path, step: int, val_loss: float | None) -> Manifest:
 
 
 def _write_manifest(folder: Path, stem: str, manifest: Manifest) -> None:
-    write_text(folder / f"{stem}.json", json.dumps(vars(manifest)) + "\n")
+    write_text(folder / f"{stem}.json", to_json(vars(manifest)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import shutil
 import sysconfig
 from dataclasses import dataclass
@@ -55,9 +56,11 @@ def choose_hardware(device: Device, dtype: Dtype, threads: int = 0) -> Hardware:
     """Resolve ``auto``, check that the machine has what was asked for, and set torch up for it.
 
     Raises:
-        UserError: the device is not there.
+        UserError: the device is not there, or the threads are more than the CPUs.
     """
     kind = _device_type(device)
+    if threads > (cpus := os.cpu_count() or 1):
+        raise UserError(f"train.runtime.threads = {threads}: this machine has {cpus} CPUs; use {cpus} at most, or 0")
     if kind == "cpu":
         torch.set_num_threads(threads or _cores())
         keep_freed_memory()
@@ -70,10 +73,10 @@ def compile_pays(wanted: Compile, device: torch.device, flops: float) -> bool:
     """Whether to compile a model that is to do ``flops`` floating point operations in all."""
     if wanted is not Compile.auto:
         return wanted is Compile.on
-    return flops >= _COMPILED_FROM_FLOPS.get(device.type, math.inf) and _has_compiler()
+    return flops >= _COMPILED_FROM_FLOPS.get(device.type, math.inf) and has_compiler()
 
 
-def _has_compiler() -> bool:
+def has_compiler() -> bool:
     """Whether torch's inductor finds what it builds its kernels with."""
     headers = Path(sysconfig.get_path("include")) / "Python.h"
     return headers.exists() and any(shutil.which(name) for name in ("c++", "g++", "clang++"))

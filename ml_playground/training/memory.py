@@ -43,16 +43,46 @@ class Estimate:
 
 
 def estimate(model: LanguageModel, config: TrainConfig, hardware: Hardware) -> Estimate:
-    """Measure the forward pass of one window and of two, and count the rest; random generators stay as they were."""
+    """Measure the forward pass of one window and of two, and count the rest; random generators stay as they were.
+
+    Raises:
+        TooLargeError: there is not even memory for that.
+    """
     parameters = {name: p.numel() for name, p in model.named_parameters() if p.requires_grad}
     muons = inner_matrices(model) if config.optim.optimizer is OptimizerKind.muon else {}
     weights = sum(p.numel() for p in model.parameters())
     moments = sum((1 if name in muons else 2) * count for name, count in parameters.items())
     averaged = sum(parameters.values()) if config.runtime.ema_decay else 0
     saved = weights + moments + averaged
-    one, two = (_kept_bytes(model, windows, config.data.block_size, hardware) for windows in (1, 2))
+    try:
+        one, two = (_kept_bytes(model, windows, config.data.block_size, hardware) for windows in (1, 2))
+    except (MemoryError, RuntimeError) as error:
+        if exhausted(error, config):
+            length = config.data.block_size
+            raise TooLargeError(
+                f"train.data.block_size = {length}: not even two windows fit into memory; use a smaller one"
+            ) from error
+        raise
     state = 4 * (2 * saved + sum(parameters.values())) + one - (two - one)
     return Estimate(state, two - one, config.data.batch_size)
+
+
+def refuse_too_large(parameters: int, config: TrainConfig, hardware: Hardware) -> None:
+    """Compare what the numbers of a model alone will take with the memory that is free, before any of it is taken.
+
+    Args:
+        parameters: How many numbers it learns; each has a gradient, and one or two moments.
+
+    Raises:
+        TooLargeError: it cannot fit.
+    """
+    copies = 1 if config.runtime.eval_only else 3
+    free, wanted = free_bytes(hardware.device), 4 * copies * parameters
+    if free is not None and wanted > free:
+        raise TooLargeError(
+            f"train.model: {parameters:,} parameters need at least {_size(wanted)} with gradients and optimizer, and"
+            f" {_size(free)} are free; use a smaller n_embd, n_layer or block_size"
+        )
 
 
 def refuse_too_much(wanted: Estimate, config: TrainConfig, hardware: Hardware) -> None:
@@ -66,9 +96,9 @@ def refuse_too_much(wanted: Estimate, config: TrainConfig, hardware: Hardware) -
         return
     problem = f"training needs {wanted}, and {_size(free)} are free"
     data = config.data
-    fitting = (size for size in range(data.batch_size - 1, 0, -1) if data.batch_size % size == 0)
-    for size in fitting:
-        if wanted.state + size * wanted.window <= free:
+    most = min(data.batch_size - 1, max(0, free - wanted.state) // max(1, wanted.window))
+    for size in range(most, 0, -1):
+        if data.batch_size % size == 0:
             steps = data.grad_accum_steps * data.batch_size // size
             raise TooLargeError(
                 f"train.data.batch_size = {data.batch_size}: {problem}; use batch_size = {size} and grad_accum_steps ="

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,11 +15,14 @@ from ml_playground.training.checkpoint import BEST, LAST, Checkpoint, Found
 from ml_playground.training.config import TrainRuntimeConfig
 from ml_playground.training.state import Progress
 
+_TOP_K = re.compile(r"ckpt_step\d{6,}\.(pt|json)")
+
 
 class CheckpointWriter:
     """Writes the last, the best and the top k of a run, one save at a time, in a thread.
 
-    What a save raises comes out of the next :meth:`save`, or of the end of the block, which waits for the last one.
+    What a save raises comes out of the next :meth:`save` or :meth:`raise_failure`, or of the end of the block, which
+    waits for the last one.
     """
 
     def __init__(self, folder: Path, runtime: TrainRuntimeConfig, on_save: Callable[[Progress], None]) -> None:
@@ -48,6 +52,11 @@ class CheckpointWriter:
         self._saved_at = time.monotonic()
         self._pending = self._executor.submit(self._write, checkpoint, progress)
 
+    def raise_failure(self) -> None:
+        """Raise what the last save has raised, where it has ended; nothing is waited for."""
+        if self._pending and self._pending.done():
+            self._join()
+
     def keep(self, progress: Progress) -> None:
         """Keep ``ckpt_last.pt`` under the names that its step has earned, where it is not there yet."""
         if progress.evaluated != progress.step:
@@ -57,8 +66,9 @@ class CheckpointWriter:
         top = {f"ckpt_step{step:06d}" for _, step in progress.top}
         if (name := f"ckpt_step{progress.step:06d}") in top:
             self._copy_to(name, progress.step)
-        # Of either file: a kill between the removal of both leaves one.
-        for stem in {path.stem for path in self._folder.glob("ckpt_step*")} - top:
+        # Of either file: a kill between the removal of both leaves one. People's own copies have other names.
+        written = {path.stem for path in self._folder.glob("ckpt_step*") if _TOP_K.fullmatch(path.name)}
+        for stem in written - top:
             checkpoints.delete(self._folder, stem)
 
     def __enter__(self) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TypedDict
@@ -45,12 +46,23 @@ class Progress:
     """Evaluations since the best."""
     top: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
     """(smoothed metric, step) of the best k, the best first."""
+    skipped: int = 0
+    """Updates left out before the last evaluation, because a loss or gradient was not finite."""
 
     def record(self, val_loss: float, train_loss: float | None, runtime: TrainRuntimeConfig) -> None:
-        """Take in the evaluation of this step."""
+        """Take in the evaluation of this step. What is not finite is never best.
+
+        Args:
+            val_loss: In nats per token.
+            train_loss: Mean since the evaluation before; None where no update was done since.
+            runtime: What decides which checkpoint is best.
+        """
         self.evaluated, self.val_loss, self.train_loss = self.step, val_loss, train_loss
         metric = val_loss if runtime.ckpt_metric is Metric.val_loss else train_loss
-        if metric is None:
+        if metric is None and self.step == 0:
+            return
+        if metric is None or not math.isfinite(metric):
+            self.patience += 1
             return
         alpha = runtime.best_smoothing_alpha
         self.smoothed = metric if self.smoothed is None else alpha * self.smoothed + (1 - alpha) * metric
@@ -61,6 +73,10 @@ class Progress:
             self.patience += 1
         top = [*self.top, (self.smoothed, self.step)]
         self.top = sorted(top, key=lambda entry: (sign * entry[0], entry[1]))[: runtime.ckpt_top_k]
+
+    def restart_best(self) -> None:
+        """Forget what was best: it was measured by something else."""
+        self.smoothed, self.best, self.best_step, self.patience, self.top = None, None, -1, 0, []
 
 
 class StateDict(TypedDict):
@@ -102,8 +118,10 @@ class TrainState:
 
     def record(self, val_loss: float, runtime: TrainRuntimeConfig) -> None:
         """Take in the evaluation of this step."""
-        steps = self.progress.step - max(0, self.progress.evaluated)
-        self.progress.record(val_loss, self.loss_sum.item() / steps if steps else None, runtime)
+        progress, skipped = self.progress, int(self.skipped)
+        steps = progress.step - max(0, progress.evaluated) - (skipped - progress.skipped)
+        progress.record(val_loss, self.loss_sum.item() / steps if steps else None, runtime)
+        progress.skipped = skipped
         self.loss_sum.zero_()
 
     def average_weights(self) -> None:
@@ -143,7 +161,8 @@ class TrainState:
         """Go on from there."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # else it was saved in another dtype, and scaling starts anew
+            self.scaler.load_state_dict(state["scaler"])
         # Averaging that is switched on between sessions starts from the weights as they are now.
         saved = state["ema"] or {name: p.detach() for name, p in self.model.named_parameters()}
         for name, average in self._ema.items():

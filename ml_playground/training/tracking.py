@@ -7,20 +7,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from ml_playground.durable import write_text
+from ml_playground.durable import to_json, write_text
+from ml_playground.training.metrics import read_metrics
 
 Scalars = dict[str, float]
 
@@ -41,7 +41,9 @@ class Tracker:
     def __init__(self, folder: Path, session: Session, resumed_at: int | None) -> None:
         """``resumed_at``: step of the checkpoint that training goes on from; None for a fresh run."""
         jsonl_path, events = folder / "metrics.jsonl", folder / "logs" / "tb"
-        write_text(jsonl_path, "" if resumed_at is None else _lines_until(jsonl_path, resumed_at))
+        before = [] if resumed_at is None else read_metrics(jsonl_path)
+        kept = (entry for entry in before if cast("int", entry["step"]) <= cast("int", resumed_at))
+        write_text(jsonl_path, "".join(map(to_json, kept)))
         events.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as files:
             self._jsonl = files.enter_context(jsonl_path.open("a", encoding="utf-8"))
@@ -61,7 +63,7 @@ class Tracker:
         """One point of each curve."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         self._write(step=step, summary=Summary(value=values))
-        self._jsonl.write(json.dumps({"step": step, **scalars}) + "\n")
+        self._jsonl.write(to_json({"step": step, **scalars}))
 
     def flush(self) -> None:
         """Hand all that was logged to the system, so that a checkpoint never runs ahead of the curves."""
@@ -108,10 +110,3 @@ class Tracker:
 def _event_file_name() -> str:
     # TensorBoard asks for the word tfevents, and reads the files of a run in the order of their names.
     return f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
-
-
-def _lines_until(path: Path, step: int) -> str:
-    """The complete lines of steps up to ``step``; a killed process may have left half a line."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    lines = [line for line in text.splitlines(keepends=True) if line.endswith("}\n")]
-    return "".join(line for line in lines if json.loads(line)["step"] <= step)

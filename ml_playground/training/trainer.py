@@ -12,15 +12,18 @@ import torch
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer as TorchOptimizer
 
+from ml_playground.console import say
 from ml_playground.dataset.batches import Batch, Batches
 from ml_playground.dataset.prepared import PreparedDataset
-from ml_playground.errors import DivergedError
+from ml_playground.errors import DivergedError, OutOfMemoryError, kept
 from ml_playground.models.language_model import LanguageModel
 from ml_playground.training.checkpoint import FORMAT, Checkpoint, Found
-from ml_playground.training.config import OnNonfinite, Sampler, TrainConfig
+from ml_playground.training.compilation import CompileError, compile_loss
+from ml_playground.training.config import Compile, OnNonfinite, Sampler, TrainConfig
 from ml_playground.training.device import Hardware
 from ml_playground.training.display import Display
-from ml_playground.training.evaluation import evaluate
+from ml_playground.training.drift import yardstick
+from ml_playground.training.evaluation import LossFunction, evaluate
 from ml_playground.training.memory import exhausted
 from ml_playground.training.optimizer import build_optimizer
 from ml_playground.training.saving import CheckpointWriter
@@ -75,7 +78,7 @@ class Trainer:
         eval_size = (config.runtime.eval_batch_size, config.runtime.eval_block_size)
         self._val_batches = Batches(dataset, "val", eval_size[0] or size[0], eval_size[1] or size[1])
         self._model = model.to(hardware.device)
-        self._loss = torch.compile(model.loss) if hardware.compiled else model.loss
+        self._loss: LossFunction = model.loss
         self._state = TrainState(
             model,
             build_optimizer(model, config.optim, hardware.dtype),
@@ -102,9 +105,35 @@ class Trainer:
         complete = progress.step >= self._runtime.max_iters and progress.evaluated == progress.step
         return complete or bool(patience and progress.patience >= patience)
 
+    def compile(self) -> bool:
+        """Compile the loss where ``torch.compile`` works; whether it does.
+
+        Raises:
+            CompileError: it does not, and ``compile = "on"`` insists.
+        """
+        data, runtime = self._config.data, self._runtime
+        train = (data.batch_size, data.block_size)
+        evaluation = (self._val_batches.batch_size, self._val_batches.block_size)
+        try:
+            self._loss = compile_loss(self._model, self._hardware, train, evaluation)
+        except CompileError as error:
+            if runtime.compile is Compile.on:
+                raise CompileError(
+                    f'train.runtime.compile = "on": torch.compile failed: {error}; or use compile = "off"'
+                ) from error
+            say(f"warning: torch.compile failed, so training goes on without it: {error}")
+            return False
+        except (MemoryError, RuntimeError) as error:
+            if shortage := exhausted(error, self._config):
+                raise shortage from error
+            raise
+        return True
+
     def resume(self, found: Found) -> None:
-        """Go on from a checkpoint of this model."""
+        """Resume from a checkpoint of this model."""
         self._state.load_state_dict(found.checkpoint["state"])
+        if yardstick(found.checkpoint["config"]) != yardstick(self._session.settings):
+            self.progress.restart_best()
         self._resumed_at = self.progress.step
         self._skipped_before = int(self._state.skipped)
         if not self._runtime.eval_only:
@@ -133,6 +162,7 @@ class Trainer:
                 if stop.signum or self.done or not go_on:
                     break
                 self._train_step(tracker, display)
+                self._writer.raise_failure()  # a step that cannot be saved is not worth its time
                 if self._writer.is_due:
                     self._save(tracker)
             if stop.signum:
@@ -144,8 +174,16 @@ class Trainer:
     def evaluate(self, stopped: Callable[[], bool] = lambda: False) -> float | None:
         """Validation loss in nats per token, of the averaged weights where there are any; None where ``stopped``."""
         self._model.eval()
-        with self._state.averaged():
-            val_loss = evaluate(self._loss, self._val_batches, self._runtime.eval_iters, self._hardware, stopped)
+        try:
+            with self._state.averaged():
+                val_loss = evaluate(self._loss, self._val_batches, self._runtime.eval_iters, self._hardware, stopped)
+        except (MemoryError, RuntimeError) as error:
+            if exhausted(error, self._config):
+                size = self._val_batches.batch_size
+                raise OutOfMemoryError(
+                    f"train.runtime.eval_batch_size = {size}: there is not enough memory for it; use a smaller one"
+                ) from error
+            raise
         self._model.train()
         return val_loss
 
@@ -217,8 +255,8 @@ class Trainer:
         new = int(self._state.skipped) > self._skipped_before
         if new and self._runtime.on_nonfinite is OnNonfinite.stop:
             raise DivergedError(
-                f"{self._folder}: the loss or a gradient is not finite at step {self.progress.step:,}; the last"
-                " checkpoint is kept. Try a lower train.optim.learning_rate, or train.runtime.on_nonfinite = 'skip'"
+                f"{self._folder}: the loss or a gradient is not finite at step {self.progress.step:,};"
+                f" {kept(self._folder)}. Try a lower train.optim.learning_rate, or train.runtime.on_nonfinite = 'skip'"
             )
 
     def accumulate_gradients(self) -> torch.Tensor:

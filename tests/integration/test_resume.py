@@ -152,7 +152,7 @@ def test_the_checkpoints_model_wins_and_is_said_aloud(tiny: Tiny, capsys: pytest
     train(tiny(train={"model": changed, "runtime": {"max_iters": 14}}))
     rows = [line.split() for line in capsys.readouterr().err.splitlines()]
     assert ["train.model.family", "gpt", "qwen3", "the", "checkpoint's"] in rows
-    assert ["train.model.n_kv_head", "None", "1", "the", "checkpoint's"] in rows
+    assert ["train.model.n_kv_head", "unset", "1", "the", "checkpoint's"] in rows
     assert ["train.model.n_embd", "16", "32", "the", "checkpoint's"] in rows
     assert last(Path("outputs/tiny")).checkpoint["model_args"]["n_embd"] == 16
 

@@ -1,0 +1,69 @@
+"""``torch.compile`` for the loss, tried out before training depends on it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+import torch
+
+from ml_playground.errors import UserError
+from ml_playground.models.language_model import LanguageModel
+from ml_playground.training.device import Hardware, has_compiler
+from ml_playground.training.evaluation import LossFunction
+from ml_playground.training.rng import get_rng_state, set_rng_state
+
+# What the compiler's own failures are made of; a C++ compiler that fails is a failed process.
+_FAILURES = (RuntimeError, OSError, subprocess.SubprocessError, ImportError)
+
+
+class CompileError(UserError):
+    """``torch.compile`` does not work on this machine."""
+
+
+def compile_loss(
+    model: LanguageModel, hardware: Hardware, train_shape: Sequence[int], eval_shape: Sequence[int]
+) -> LossFunction:
+    """The compiled loss of a model, compiled by one pass over tokens of each shape.
+
+    Random generators stay as they were, and no gradients are left.
+
+    Args:
+        train_shape: (windows, tokens) of a forward pass with gradients.
+        eval_shape: The same of an evaluation.
+
+    Raises:
+        CompileError: it does not work; the message is the reason.
+        MemoryError, RuntimeError: there is no memory for a pass.
+    """
+    loss: LossFunction = torch.compile(model.loss)
+    rng = get_rng_state(hardware.device)
+    try:
+        _loss_of_zeros(loss, hardware, train_shape).backward()
+        model.eval()
+        with torch.no_grad():
+            _loss_of_zeros(loss, hardware, eval_shape)
+    except torch.OutOfMemoryError:
+        raise
+    except _FAILURES as error:
+        if isinstance(error, RuntimeError) and "memory" in str(error) and has_compiler():
+            raise
+        raise CompileError(_reason(error)) from error
+    finally:
+        model.train()
+        model.zero_grad()
+        set_rng_state(rng, hardware.device)
+    return loss
+
+
+def _loss_of_zeros(loss: LossFunction, hardware: Hardware, shape: Sequence[int]) -> torch.Tensor:
+    ids = torch.zeros(*shape, dtype=torch.int64, device=hardware.device)
+    with hardware.autocast():
+        return loss(ids, ids)
+
+
+def _reason(error: BaseException) -> str:
+    if not has_compiler():
+        return "there is no C++ compiler, or no Python.h; install them (on Debian: g++ and python3-dev)"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -1,0 +1,70 @@
+"""What becomes of a setting that has changed since the checkpoint that a run resumes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+Settings = Mapping[str, object]
+"""Values by dotted key, as checkpoints carry them; unset ones are absent."""
+
+
+class Rule(Enum):
+    """Which of two values counts; the text is what a user is told."""
+
+    free = "the file's"
+    checkpoint = "the checkpoint's"
+    refused = "neither"
+
+
+def _rules(table: str, rule: Rule, names: str) -> dict[str, Rule]:
+    return {f"train.{table}.{name}": rule for name in names.split()}
+
+
+RULES = {
+    # Shapes of tensors, and what a trained model was trained with.
+    **_rules("model", Rule.checkpoint, "family n_layer n_head n_kv_head n_embd n_inner block_size dropout bias"),
+    **_rules("data", Rule.free, "batch_size block_size grad_accum_steps sampler"),
+    # The moments of one optimizer are nothing to another.
+    **_rules("optim", Rule.refused, "optimizer"),
+    **_rules("optim", Rule.free, "learning_rate muon_learning_rate muon_momentum weight_decay beta1 beta2 grad_clip"),
+    **_rules("schedule", Rule.free, "decay warmup_iters lr_decay_iters decay_fraction min_lr"),
+    **_rules(
+        "runtime",
+        Rule.free,
+        "out_dir seed device dtype threads compile max_iters eval_interval eval_iters eval_batch_size eval_block_size"
+        " eval_only log_interval always_save_checkpoint on_nonfinite ckpt_metric ckpt_greater_is_better ckpt_top_k"
+        " ckpt_time_interval_minutes best_smoothing_alpha early_stop_patience ema_decay",
+    ),
+}
+"""Of every setting of ``[train]``. Other data is refused by its fingerprint; ``[sample]`` is read when sampling."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting with two values."""
+
+    key: str
+    before: object
+    now: object
+    rule: Rule
+
+
+def drift(before: Settings, now: Settings) -> list[Change]:
+    """The settings whose values differ; an unset one is None."""
+    pairs = ((key, before.get(key), now.get(key), rule) for key, rule in RULES.items())
+    return [Change(key, old, new, rule) for key, old, new, rule in pairs if old != new]
+
+
+def yardstick(settings: Settings) -> tuple[object, ...]:
+    """What decides which checkpoint is best, and on which text: values are comparable where this is the same."""
+    runtime = {key.removeprefix("train.runtime."): value for key, value in settings.items()}
+    limit = runtime.get("eval_iters")
+    return (
+        *(runtime.get(name) for name in ("ckpt_metric", "ckpt_greater_is_better", "best_smoothing_alpha")),
+        runtime.get("eval_block_size") or settings.get("train.data.block_size"),
+        limit,
+        # Batches of the whole split cover the same text, whatever their size.
+        (runtime.get("eval_batch_size") or settings.get("train.data.batch_size")) if limit else None,
+    )
