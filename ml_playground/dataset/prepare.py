@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
-import shutil
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ml_playground.dataset.encoding import encode_parts
-from ml_playground.dataset.prepared import (
-    FORMAT,
-    META,
-    Meta,
-    PreparedDataset,
-    Split,
-    meta_text,
-    open_dataset,
-    read_meta,
-)
+from ml_playground.dataset.placing import FILES, file_digest, put_in_place, refuse_foreign
+from ml_playground.dataset.prepared import FORMAT, Meta, PreparedDataset, Split, open_dataset, read_meta
 from ml_playground.dataset.split import Halves, val_documents
-from ml_playground.durable import lock, replacing, sync_folder, write_text
+from ml_playground.durable import lock, replacing
 from ml_playground.errors import DataError
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.ids import id_dtype
@@ -32,11 +23,13 @@ from ml_playground.text.transfer import Transfer
 from ml_playground.text.utf8 import characters
 
 DATA_ROOT = Path("outputs/data")
+_LAYOUT = 2
+"""Of the token files; a change makes all datasets anew."""
 
 
 def fingerprint(config: PrepareConfig, source: TextSource) -> str:
     """Digest of all that decides what the token files hold."""
-    parts = [FORMAT, source.fingerprint, *tokenizer_settings(config), config.val_fraction, config.split_seed]
+    parts = [_LAYOUT, source.fingerprint, *tokenizer_settings(config), config.val_fraction, config.split_seed]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -53,38 +46,40 @@ def find_dataset(config: PrepareConfig, source: TextSource) -> PreparedDataset |
     """
     digest = fingerprint(config, source)
     folder = dataset_folder(config, digest)
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is not a folder; name another one in [prepare] dataset_dir")
     meta = read_meta(folder)
-    if not (folder / META).exists() and folder.exists() and any(folder.iterdir()):
-        raise DataError(f"{folder}: holds files that are no dataset; name another folder in [prepare] dataset_dir")
     return open_dataset(folder) if meta and meta.fingerprint == digest else None
 
 
 def prepare_dataset(config: PrepareConfig, source: TextSource) -> PreparedDataset:
-    """Make the dataset, or return it where it is there already. The folder appears whole or not at all.
+    """Make the dataset, or return it where it is there already. Other files in its folder stay.
 
     Raises:
-        DataError: the source cannot be read or is too short to be split.
+        DataError: the source cannot be read or is too short to be split, or the folder has files with the names of a
+            dataset's that this program did not write.
     """
     digest = fingerprint(config, source)
     folder = dataset_folder(config, digest)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Two runs that start together prepare once: the second waits, and then finds the dataset.
     with lock(folder.with_name(f".{folder.name}.lock"), wait=True):
+        partial = folder.with_name(f".{folder.name}.partial")
+        _remove(partial)  # left by a killed process
         if dataset := find_dataset(config, source):
             return dataset
-        partial, old = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.old")
-        for left in (partial, old):  # by a killed process
-            shutil.rmtree(left, ignore_errors=True)
-        partial.mkdir()
+        refuse_foreign(folder)
+        partial.mkdir(exist_ok=True)
         try:
-            _write(partial, config, source, digest)
-            _put_in_place(partial, folder, old)
+            meta = _write(partial, config, source, digest)
+            refuse_foreign(folder)  # it may have changed in the meantime
+            put_in_place(partial, folder, meta)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            _remove(partial)
     return open_dataset(folder)
 
 
-def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str) -> None:
+def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str) -> Meta:
     sizes: list[int] = []
     with Transfer("reading", 0, None) as transfer:
         documents = _measured(source.documents(), sizes, transfer)
@@ -110,7 +105,7 @@ def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str)
         for split, ids in encode_parts(tokenizer, counted, separated=len(sizes) > 1):
             files[split].write(ids.astype(dtype, copy=False).data)
             tokens[split] += len(ids)
-    meta = Meta(
+    return Meta(
         format=FORMAT,
         fingerprint=digest,
         source=source.description,
@@ -124,8 +119,8 @@ def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str)
         vocab_size=tokenizer.vocab_size,
         dtype=dtype,
         tokenizer=tokenizer.state,
+        sha256={name: file_digest(folder / name) for name in FILES.values()},
     )
-    write_text(folder / META, meta_text(meta))
 
 
 def _parts(
@@ -167,11 +162,10 @@ def _counted(chunks: Chunks, split: Split, bytes_read: Counter[Split], transfer:
         yield chunk
 
 
-def _put_in_place(partial: Path, folder: Path, old: Path) -> None:
-    if folder.exists():  # an older dataset under a fixed dataset_dir
-        os.replace(folder, old)
-        os.replace(partial, folder)
-        shutil.rmtree(old)
-    else:
-        os.replace(partial, folder)
-    sync_folder(folder.parent)
+def _remove(partial: Path) -> None:
+    """Remove the folder of files in the making; whatever else is in it stays, and so does the folder then."""
+    for name in FILES.values():
+        for path in (partial / name, partial / f".{name}.tmp"):
+            path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it is not there, or not empty
+        partial.rmdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,9 @@ from ml_playground.errors import DataError
 from ml_playground.text.tokenizer import Tokenizer, TokenizerState, load_tokenizer
 
 META = "meta.json"
-FORMAT = 2
+FORMAT = 3
+_READ = (2, FORMAT)
+"""Format 2 has no digests of the token files."""
 Split = Literal["train", "val"]
 Tokens = NDArray[np.uint16] | NDArray[np.uint32]
 
@@ -44,6 +46,12 @@ class Meta:
     dtype: str
     """NumPy's name for the integers in the files, such as ``<u2``."""
     tokenizer: TokenizerState
+    sha256: dict[str, str] = field(default_factory=dict[str, str])
+    """Of the token files by name: what is known to be ours, and may be replaced."""
+
+    def bytes(self, split: Split) -> int:
+        """Size of a token file."""
+        return (self.train_tokens if split == "train" else self.val_tokens) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -67,20 +75,28 @@ class PreparedDataset:
 
 
 def read_meta(folder: Path) -> Meta | None:
-    """The folder's meta, or None where there is none to be had.
+    """The folder's meta, or None where there is none that this version reads.
 
     Raises:
         DataError: there is a ``meta.json``, but not one of ours.
         OSError: it cannot be read.
     """
+    meta = read_meta_of_any_format(folder)
+    return meta if meta and meta.format in _READ else None
+
+
+def read_meta_of_any_format(folder: Path) -> Meta | None:
+    """The same, where another version wrote it, too."""
     path = folder / META
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-        return Meta(**table) if table["format"] == FORMAT else None
+        return Meta(**table)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, TypeError, KeyError):
-        raise DataError(f"{path}: is not a dataset's meta file; delete the folder to prepare it again") from None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise DataError(
+            f"{path}: is not a dataset's meta file; name another folder in [prepare] dataset_dir, or move it away"
+        ) from None
 
 
 def open_dataset(folder: Path) -> PreparedDataset:
@@ -92,9 +108,9 @@ def open_dataset(folder: Path) -> PreparedDataset:
     meta = read_meta(folder)
     if meta is None:
         raise DataError(f"{folder}: no prepared dataset here; run the verb 'prepare'")
-    for split, count in (("train", meta.train_tokens), ("val", meta.val_tokens)):
-        path = folder / f"{split}.bin"
-        wanted = count * np.dtype(meta.dtype).itemsize
+    splits: tuple[Split, ...] = ("train", "val")
+    for split in splits:
+        path, wanted = folder / f"{split}.bin", meta.bytes(split)
         size = path.stat().st_size if path.exists() else 0
         if size != wanted:
             raise DataError(f"{path}: has {size} bytes of {wanted}; delete {folder} to prepare it again")

@@ -184,13 +184,32 @@ def test_the_fingerprint_follows_the_settings_of_the_chosen_tokenizer_alone() ->
     assert len(set[str]().union(*kinds.values())) == 7
 
 
-def test_a_folder_with_other_files_is_left_alone(config: PrepareConfig) -> None:
-    assert config.dataset_dir is not None
-    config.dataset_dir.mkdir(parents=True)
-    (config.dataset_dir / "thesis.txt").write_text("precious", encoding="utf-8")
-    with pytest.raises(DataError, match="holds files that are no dataset"):
+def test_other_files_of_a_folder_stay(config: PrepareConfig) -> None:
+    folder = config.dataset_dir
+    assert folder is not None
+    folder.mkdir(parents=True)
+    (folder / "thesis.txt").write_text("precious", encoding="utf-8")
+    (folder / "figures").mkdir()
+    for text in (TEXT, TEXT + "Neu!"):
+        prepare_dataset(config, TextInMemory("x", text))
+        names = sorted(path.name for path in folder.iterdir())
+        assert names == ["figures", "meta.json", "thesis.txt", "train.bin", "val.bin"]
+    assert (folder / "thesis.txt").read_text(encoding="utf-8") == "precious"
+
+
+@pytest.mark.parametrize("name", ["train.bin", "val.bin", "meta.json"])
+@pytest.mark.parametrize("ours", [False, True], ids=["beside nothing of ours", "in place of ours"])
+def test_a_foreign_file_with_our_name_is_never_replaced(config: PrepareConfig, name: str, ours: bool) -> None:
+    folder = config.dataset_dir
+    assert folder is not None
+    folder.mkdir(parents=True)
+    if ours:
         prepare_dataset(config, TextInMemory("x", TEXT))
-    assert [path.name for path in config.dataset_dir.iterdir()] == ["thesis.txt"]
+    (folder / name).write_bytes(b"nanoGPT's")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(DataError, match=rf"{name}: .*another folder in \[prepare\] dataset_dir, or move"):
+        prepare_dataset(config, TextInMemory("x", TEXT + "Neu!"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 class TextThatBreaks(TextInMemory):

@@ -1,0 +1,72 @@
+"""Token files put in place of older ones, in a folder that may hold anything else."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from ml_playground.dataset.prepared import META, Meta, Split, meta_text, read_meta_of_any_format
+from ml_playground.durable import sync_folder, to_json, write_text
+from ml_playground.errors import DataError
+
+FILES: dict[Split, str] = {"train": "train.bin", "val": "val.bin"}
+_RECORD = ".preparing.json"
+"""While files are being replaced: the digests of the new ones and of the old ones."""
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Look at what the names of a dataset's files stand for in a folder.
+
+    Raises:
+        DataError: for files that this program did not write, which must not be replaced.
+    """
+    meta, known = read_meta_of_any_format(folder), _recorded(folder)
+    for split, name in FILES.items():
+        path = folder / name
+        if not (path.exists() or path.is_symlink()):
+            continue
+        old = meta is not None and not meta.sha256 and path.is_file() and path.stat().st_size == meta.bytes(split)
+        digests = {*known.get(name, []), *([meta.sha256[name]] if meta and name in meta.sha256 else [])}
+        if not old and (not path.is_file() or file_digest(path) not in digests):
+            raise DataError(
+                f"{path}: was not written by this program, and is not replaced; name another folder in [prepare]"
+                " dataset_dir, or move the file away"
+            )
+
+
+def put_in_place(partial: Path, folder: Path, meta: Meta) -> None:
+    """Move new token files into a folder, in which :func:`refuse_foreign` has found nothing to keep.
+
+    A kill at any moment leaves the old dataset, the new one, or one without ``meta.json``, which is prepared again;
+    until then the record knows the files.
+    """
+    folder.mkdir(exist_ok=True)
+    old = {name: file_digest(folder / name) for name in FILES.values() if (folder / name).exists()}
+    record = {name: [meta.sha256[name], *([old[name]] if name in old else [])] for name in FILES.values()}
+    write_text(folder / _RECORD, to_json(record))
+    (folder / META).unlink(missing_ok=True)
+    for name in FILES.values():
+        os.replace(partial / name, folder / name)
+    with contextlib.suppress(OSError):  # somebody has put a file there
+        partial.rmdir()
+    sync_folder(folder)
+    write_text(folder / META, meta_text(meta))
+    (folder / _RECORD).unlink()
+    sync_folder(folder.parent)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _recorded(folder: Path) -> dict[str, list[str]]:
+    try:
+        record: object = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}  # a damaged one makes files foreign, which keeps them
