@@ -16,6 +16,7 @@ from ml_playground.console import console, say
 from ml_playground.runs.manifest import read_step
 from ml_playground.sweeping.names import short_names, show_params, show_scores
 from ml_playground.sweeping.ranking import ranked, status
+from ml_playground.sweeping.storage import StudyError
 from ml_playground.sweeping.sweep import Sweep
 
 _ROWS = 12
@@ -48,9 +49,12 @@ class SweepDisplay:
             self._live.start()
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        self.update()
-        self._live.stop()
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        try:
+            if not isinstance(error, StudyError):  # it would wait for the database once more
+                self.update()
+        finally:
+            self._live.stop()
 
     def update(self) -> None:
         """Look at the study again."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
 from ml_playground.composition.snapshot import settings
 from ml_playground.durable import lock
-from ml_playground.errors import ConfigError, RunFolderError, UserError
+from ml_playground.errors import ConfigError, RunFolderError
 from ml_playground.sweeping.samplers import build_pruner
+from ml_playground.sweeping.storage import is_unused, open_storage
 from ml_playground.sweeping.sweep import Sweep
 
 REASON = "reason"
 """User attribute: why a trial was pruned or has failed."""
 _GUARD = "sweep"
-_SECONDS_TO_WAIT = 60
 _FREE = {"train.runtime.out_dir", "train.runtime.log_interval"}
 """Settings of the experiment that change nothing in a trial."""
 
@@ -34,17 +33,17 @@ def create_study(sweep: Sweep, data: str) -> optuna.Study:
         ConfigError: the sweep file, the experiment or the data have changed since the study began.
         RunFolderError: there are trials of a study that is gone.
         UserError: the database cannot be used.
+        StudyError: it is locked by another program, or has failed.
     """
     sweep.folder.mkdir(parents=True, exist_ok=True)
     # Two that start at once: the second waits, and then finds the study.
     with lock(sweep.folder / ".lock", wait=True):
-        storage = _storage(sweep)
-        if sweep.folder.name not in optuna.get_all_study_names(storage):
-            if any(sweep.folder.glob("trials/*")):
-                raise RunFolderError(
-                    f"{sweep.folder}: has trials whose study is gone; bring it back, or move them away"
-                )
-            optuna.create_study(storage=storage, study_name=sweep.folder.name, directions=sweep.directions)
+        if isinstance(sweep.database, Path) and is_unused(sweep.database):
+            _refuse_trials(sweep)  # before the file is made
+        storage = open_storage(sweep.database)
+        if sweep.study_name not in optuna.get_all_study_names(storage):
+            _refuse_trials(sweep)
+            optuna.create_study(storage=storage, study_name=sweep.study_name, directions=sweep.directions)
         study = open_study(sweep)
         guard = _guard(sweep, data)
         if _GUARD not in study.user_attrs:
@@ -58,10 +57,11 @@ def open_study(sweep: Sweep) -> optuna.Study:
 
     Raises:
         UserError: the database cannot be used.
+        StudyError: it is locked by another program, or has failed.
     """
     pruner = build_pruner(sweep.pruner, sweep.budget)
     return optuna.load_study(
-        study_name=sweep.folder.name, storage=_storage(sweep), sampler=RandomSampler(), pruner=pruner
+        study_name=sweep.study_name, storage=open_storage(sweep.database), sampler=RandomSampler(), pruner=pruner
     )
 
 
@@ -96,16 +96,9 @@ def reason(trial: FrozenTrial) -> str:
     return "" if trial.state is TrialState.COMPLETE else str(trial.user_attrs.get(REASON, ""))
 
 
-def _storage(sweep: Sweep) -> RDBStorage:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    url = sweep.config.storage or f"sqlite:///{sweep.folder / 'study.db'}"
-    # SQLite waits for whoever writes just now.
-    arguments = {"connect_args": {"timeout": _SECONDS_TO_WAIT}} if url.startswith("sqlite") else {}
-    try:
-        return RDBStorage(url, engine_kwargs=arguments)
-    except (SQLAlchemyError, ImportError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{sweep.document.name}: storage: the database cannot be used: {reason}") from None
+def _refuse_trials(sweep: Sweep) -> None:
+    if any((sweep.folder / "trials").glob("*")):
+        raise RunFolderError(f"{sweep.folder}: has trials whose study is gone; bring it back, or move them away")
 
 
 def _guard(sweep: Sweep, data: str) -> str:

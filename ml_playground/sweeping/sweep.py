@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from ml_playground.runs.listing import OUTPUTS
 from ml_playground.sweeping.budget import Budget, plan_budget
 from ml_playground.sweeping.config import Direction, PrunerKind, SamplerKind, SweepConfig
 from ml_playground.sweeping.space import Params, Range, Space, read_space
+from ml_playground.sweeping.storage import Database, parse_storage
 
 VAL_LOSS = "val_loss"
 _CURVES = ("train/loss", "train/tokens_per_sec", "train/step_time_ms")
@@ -40,6 +42,16 @@ class Sweep:
     def folder(self) -> Path:
         """Where its study and its trials lie."""
         return OUTPUTS / "sweeps" / f"{self.budget.base.experiment}-{self.name}"
+
+    @property
+    def study_name(self) -> str:
+        """Its name in the database, which takes text only."""
+        return os.fsencode(self.folder.name).decode("utf-8", "backslashreplace")
+
+    @property
+    def database(self) -> Database:
+        """Where its study is."""
+        return parse_storage(self.config.storage) if self.config.storage is not None else self.folder / "study.db"
 
     @property
     def n_trials(self) -> int:
@@ -88,6 +100,7 @@ def load_sweep(name: str, experiment: str, exp_config: Path | None = None) -> Sw
     space = read_space(document)
     _check_objective(document, config)
     _check_sampler(document, config, space)
+    _check_storage(document, config)
     composition = compose_experiment(experiment, exp_config)
     try:
         base = composition.resolve()
@@ -129,6 +142,14 @@ def _check_sampler(document: Document, config: SweepConfig, space: Space) -> Non
         raise document.error("sampler", "'cmaes' searches two or more ranges, and no choices; use 'tpe'")
     if config.sampler is SamplerKind.cmaes and len(config.objective) == 2:
         raise document.error("sampler", "'cmaes' has one objective; use 'nsga2' or 'tpe'")
+
+
+def _check_storage(document: Document, config: SweepConfig) -> None:
+    if config.storage is not None:
+        try:
+            parse_storage(config.storage)
+        except ValueError as error:
+            raise document.error("storage", str(error)) from None
 
 
 def _check_comparable(document: Document, config: SweepConfig, space: Space) -> None:

@@ -25,6 +25,7 @@ from ml_playground.runs.prepare import prepare
 from ml_playground.runs.train import train_in_folder
 from ml_playground.sweeping.claim import Claim
 from ml_playground.sweeping.metrics import score
+from ml_playground.sweeping.storage import StudyError
 from ml_playground.sweeping.study import REASON, end_trial, find_trial, in_memory, open_trial, reason
 from ml_playground.sweeping.sweep import VAL_LOSS, Sweep
 from ml_playground.training.config import TrainConfig
@@ -55,7 +56,8 @@ class TrialRunner:
 
         Raises:
             TrialFailedError: it failed.
-            OSError, CheckpointError: its files cannot be written; it stays open, to be taken up again.
+            OSError, CheckpointError, StudyError: its files or the study cannot be written; it stays open, to be
+                resumed.
             Stopped: a signal came; it stays open too.
         """
         folder = self._sweep.trial_folder(claim.number)
@@ -66,7 +68,7 @@ class TrialRunner:
         ):
             try:
                 pruned = None if self._train(claim) else reason(find_trial(self._study, claim.number))
-            except (OSError, CheckpointError):
+            except (OSError, CheckpointError, StudyError):
                 raise
             except Exception as error:
                 pruned = _reason_to_prune(error, claim.config.train)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from ml_playground.sweeping import storage
 from tests.e2e.conftest import Door
 
 HEAD = "n_trials = 4\n"
@@ -116,22 +119,60 @@ def test_unknown_sweeps_are_refused(door: Door, sweeps: Path, name: str) -> None
     assert result.err.startswith(f"unknown sweep '{name}'; ")
 
 
-def test_a_database_that_cannot_be_used(door: Door, sweeps: Path) -> None:
-    for url, problem in {
-        "nonsense": "sweeps/my.toml: storage: the database cannot be used: ",
-        "sqlite:////nowhere/at/all.db": "sweeps/my.toml: storage: the database cannot be used: ",
-    }.items():
-        (sweeps / "my.toml").write_text(f'storage = "{url}"\n{HEAD}{SPACE}', encoding="utf-8")
-        result = door("mlp", "sweep", "tiny", "--sweep", "my")
-        assert result.code == 2
-        assert result.err.splitlines()[-1].startswith(problem)
-
-
-def test_a_study_that_is_no_database(door: Door, sweeps: Path) -> None:
-    (sweeps / "my.toml").write_text(HEAD + SPACE, encoding="utf-8")
-    folder = sweeps.parent / "outputs/sweeps/tiny-my"
-    folder.mkdir(parents=True)
-    (folder / "study.db").write_text("no database " * 100, encoding="utf-8")
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("nonsense", "sweeps/my.toml:1: storage: not the URL of a database: "),
+        ("sqlite://", "sweeps/my.toml:1: storage: names no file"),
+        ("sqlite:////nowhere/at/all.db", "/nowhere/at/all.db: the study's database cannot be used: unable to open"),
+    ],
+)
+def test_a_database_that_cannot_be_used(door: Door, sweeps: Path, url: str, line: str) -> None:
+    (sweeps / "my.toml").write_text(f'storage = "{url}"\n{HEAD}{SPACE}', encoding="utf-8")
     result = door("mlp", "sweep", "tiny", "--sweep", "my")
     assert result.code == 2
-    assert "storage: the database cannot be used: " in result.err
+    assert result.err.splitlines()[-1].startswith(line)
+
+
+@pytest.fixture
+def study(door: Door, sweeps: Path) -> Path:
+    """The database of a sweep with a trial that was begun."""
+    (sweeps / "my.toml").write_text(HEAD + SPACE, encoding="utf-8")
+    path = sweeps.parent / "outputs/sweeps/tiny-my/study.db"
+    (path.parent / "trials/0000").mkdir(parents=True)
+    return path
+
+
+def test_a_study_that_is_no_database_is_kept(door: Door, study: Path) -> None:
+    study.write_text("no database " * 100, encoding="utf-8")
+    result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    assert result.code == 2
+    assert result.err.splitlines()[-1].startswith(
+        "outputs/sweeps/tiny-my/study.db: the study's database is damaged: file is not a database; restore it"
+    )
+    assert study.read_text(encoding="utf-8") == "no database " * 100
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_trials_without_their_study_are_kept(door: Door, study: Path, emptied: bool) -> None:
+    if emptied:
+        study.touch()
+    result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    assert result.code == 2
+    assert result.err.splitlines()[-1].startswith("outputs/sweeps/tiny-my: has trials whose study is gone; ")
+    assert study.exists() == emptied
+    assert not emptied or study.stat().st_size == 0
+
+
+def test_a_locked_study_is_one_line(door: Door, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_SECONDS_BETWEEN_TRIES", 0.05)
+    monkeypatch.setattr(storage, "_SECONDS_TO_WAIT", 0.2)
+    storage.open_storage(study)
+    with contextlib.closing(sqlite3.connect(study, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    assert result.code == 1
+    assert result.err.splitlines()[-1].startswith(
+        "outputs/sweeps/tiny-my/study.db: the study's database is locked by another program for more than"
+    )
+    assert result.err.endswith("run the same command to resume\n")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.composition.load import load_experiment
 from ml_playground.errors import ConfigError, RunError, RunFolderError
 from ml_playground.runs.train import train
+from ml_playground.sweeping import storage
 from ml_playground.sweeping.claim import TWIN, claimed
+from ml_playground.sweeping.storage import StudyLockedError
 from ml_playground.sweeping.study import open_study, reason
 from ml_playground.sweeping.trial import TrialFailedError
 from ml_playground.sweeping.worker import work
@@ -268,6 +273,34 @@ def test_a_failure_of_the_disk_leaves_the_trial_open(workspace: Path) -> None:
     (sweep.trial_folder(0) / "ckpt_last.pt").rmdir()
     work(sweep)
     assert study.get_trials()[0].state is COMPLETE
+
+
+def test_a_trial_that_meets_a_locked_study_is_resumed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_SECONDS_BETWEEN_TRIES", 0.05)
+    sweep = small(n_trials=1, tokens=768, eval_tokens=128)
+    study = begin(sweep)
+    report, calls = optuna.trial.Trial.report, 0
+    monkeypatch.setattr(storage, "_SECONDS_TO_WAIT", 0.2)
+    with contextlib.closing(sqlite3.connect(sweep.folder / "study.db", isolation_level=None)) as other:
+
+        def locking_report(trial: optuna.Trial, value: float, step: int) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 3:
+                other.execute("BEGIN EXCLUSIVE")
+            report(trial, value, step)
+
+        monkeypatch.setattr(optuna.trial.Trial, "report", locking_report)
+        with pytest.raises(StudyLockedError):
+            work(sweep)
+        other.execute("ROLLBACK")
+        (trial,) = study.get_trials()
+        assert trial.state is RUNNING
+        assert len(trial.intermediate_values) == 2
+        work(sweep)
+    (trial,) = study.get_trials()
+    assert trial.state is COMPLETE
+    assert len(trial.intermediate_values) == 6
 
 
 def test_two_objectives_have_a_front(workspace: Path) -> None:

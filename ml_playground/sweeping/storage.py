@@ -1,0 +1,224 @@
+"""The study's database, opened in one place, and its errors in one line.
+
+SQLite files are opened by their path: a file name with ``?``, ``#`` or ``%`` would mean something else inside a URL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy import event
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from ml_playground.console import say
+from ml_playground.errors import RunError, UserError
+
+Database = Path | URL
+"""A SQLite file, or another database by its URL."""
+T = TypeVar("T")
+
+_SECONDS_TO_WAIT = 60.0
+_SECONDS_OF_SILENCE = 5.0
+_SECONDS_BETWEEN_TRIES = 0.5
+"""SQLite sleeps so long inside of C, where no signal is heard."""
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+class StudyError(RunError):
+    """The study's database cannot be read or written now; what it has, it keeps."""
+
+
+class StudyLockedError(StudyError):
+    """Another program has locked the study's database for too long."""
+
+
+def parse_storage(url: str) -> Database:
+    """The database that a sweep file names.
+
+    Raises:
+        ValueError: no such database can be; the text is the problem.
+    """
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, ImportError, ValueError) as error:
+        raise ValueError(
+            f"not the URL of a database: {_first_line(error)}; write one such as postgresql://user@host/name"
+        ) from None
+    if parsed.get_backend_name() != "sqlite":
+        return parsed
+    if parsed.query:
+        raise ValueError("a SQLite URL is sqlite:/// and a path; remove the '?' and what follows")
+    if not parsed.database or parsed.database == ":memory:":
+        raise ValueError("names no file, and workers share one; write sqlite:///path/to/study.db, or remove the key")
+    return Path(parsed.database)
+
+
+def open_storage(database: Database) -> RDBStorage:
+    """Connect, and make Optuna's tables where there are none. A file that is anything else is left as it is.
+
+    Raises:
+        UserError: it is damaged, another program's, cannot be reached or cannot be written.
+        StudyLockedError: another program has it, and has not given it back in a minute.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        storage = _open_file(database) if isinstance(database, Path) else _open_url(database)
+    except StudyLockedError:
+        raise
+    except UnicodeDecodeError as error:  # in a name that SQLite quotes
+        raise UserError(str(_damaged(cast("Path", database), str(error)))) from None
+    except (StudyError, SQLAlchemyError, StorageInternalError, sqlite3.Error, ImportError, RuntimeError) as error:
+        translated = error if isinstance(error, StudyError) else _translated(database, error)
+        if isinstance(translated, StudyLockedError):
+            raise translated from None
+        raise UserError(str(translated)) from None
+
+    # In its class, which Optuna and SQLAlchemy let through as it is.
+    def translate(context: ExceptionContext) -> None:
+        if not isinstance(context.sqlalchemy_exception, IntegrityError):  # Optuna expects those
+            raise _translated(database, context.original_exception)
+
+    event.listen(storage.engine, "handle_error", translate)
+    return storage
+
+
+def is_unused(path: Path) -> bool:
+    """Whether there is no study in this file yet: it is not there, or empty."""
+    return not path.exists() or (path.is_file() and path.stat().st_size == 0)
+
+
+def _open_url(url: URL) -> RDBStorage:
+    # Optuna formats what it is given.
+    text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+    return RDBStorage(text)
+
+
+def _open_file(path: Path) -> RDBStorage:
+    complete = not is_unused(path) and _has_study_tables(path)
+    arguments = {"creator": functools.partial(_connect, path), "poolclass": QueuePool}
+    # In tables of another version of Optuna, new ones would be in the way of an upgrade.
+    return RDBStorage("sqlite://", engine_kwargs=arguments, skip_table_creation=complete)
+
+
+def _has_study_tables(path: Path) -> bool:
+    """Look without writing whether Optuna's tables are complete; those of a process killed just then are not.
+
+    Raises:
+        StudyError: there is anything else.
+    """
+    if not path.is_file():
+        raise StudyError(f"{path}: is not a file, so no database; move it away, or restore the study's own")
+    with contextlib.closing(_connect(path)) as connection:
+        for (problem,) in connection.cursor().execute("PRAGMA quick_check(1)").fetchall():
+            if problem != "ok":
+                raise _damaged(path, str(problem))
+        tables = {
+            name for (name,) in connection.cursor().execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        columns = {column[1] for column in connection.cursor().execute("PRAGMA table_info(studies)")}
+        if tables and not {"study_id", "study_name"} <= columns:
+            raise StudyError(
+                f"{path}: is the database of another program; move it away, or set storage to another file"
+            )
+        stamped = (
+            "alembic_version" in tables and connection.cursor().execute("SELECT * FROM alembic_version").fetchone()
+        )
+    return bool(stamped)
+
+
+def _translated(database: Database, error: BaseException) -> StudyError:
+    """What to tell the user about an error of the database."""
+    while not isinstance(error, sqlite3.Error) and (cause := getattr(error, "orig", None) or error.__cause__):
+        error = cause
+    if not isinstance(database, Path):
+        return StudyError(
+            f"storage {database}: the study's database fails: {_first_line(error)}; run the same command to resume"
+        )
+    code = cast("int", getattr(error, "sqlite_errorcode", 0)) & 0xFF
+    if code in _BUSY:
+        return StudyLockedError(
+            f"{database}: the study's database is locked by another program for more than {_SECONDS_TO_WAIT:.0f} s;"
+            " end it or wait for it, then run the same command to resume"
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(database, _first_line(error))
+    mend = {
+        sqlite3.SQLITE_FULL: "make room",
+        sqlite3.SQLITE_READONLY: "make the file and its folder writable",
+        sqlite3.SQLITE_CANTOPEN: "check the path and its permissions",
+    }.get(code, "fix that")
+    return StudyError(
+        f"{database}: the study's database cannot be used: {_first_line(error)}; {mend}, then run the same command"
+        " to resume"
+    )
+
+
+def _damaged(path: Path, problem: str) -> StudyError:
+    return StudyError(
+        f"{path}: the study's database is damaged: {' '.join(problem.split())}; restore it from a backup, or move"
+        f" {path.parent} away to start anew"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_SECONDS_BETWEEN_TRIES, check_same_thread=False, factory=_Connection)
+
+
+class _Connection(sqlite3.Connection):
+    """Waits for another program that has locked the file, and says so."""
+
+    def cursor(self, factory: Any = None) -> Any:
+        return super().cursor(factory or _Cursor)
+
+    def commit(self) -> None:
+        self.patiently(super().commit)
+
+    def patiently(self, call: Callable[[], T]) -> T:
+        start, changes, told = time.monotonic(), self.total_changes, False
+        while True:
+            try:
+                return call()
+            except sqlite3.OperationalError as error:
+                waited = time.monotonic() - start
+                # A call that has changed something must not do so twice.
+                again = error.sqlite_errorcode & 0xFF in _BUSY and self.total_changes == changes
+                if not again or waited > _SECONDS_TO_WAIT:
+                    raise
+            if waited > _SECONDS_OF_SILENCE and not told:
+                told = True
+                say(
+                    f"the study's database is locked by another program; waiting for it, up to {_SECONDS_TO_WAIT:.0f} s"
+                )
+            time.sleep(0.02)
+
+
+class _Cursor(sqlite3.Cursor):
+    def execute(self, sql: str, parameters: object = (), /) -> _Cursor:
+        run = functools.partial(super().execute, sql, parameters)  # type: ignore[arg-type]
+        self._connection.patiently(run)
+        return self
+
+    def executemany(self, sql: str, parameters: object, /) -> _Cursor:
+        run = functools.partial(super().executemany, sql, parameters)  # type: ignore[arg-type]
+        self._connection.patiently(run)
+        return self
+
+    @property
+    def _connection(self) -> _Connection:
+        return cast("_Connection", self.connection)
