@@ -10,10 +10,12 @@ from typing import NoReturn
 
 from ml_playground.errors import PlaygroundError, Stopped
 from ml_playground.signals import stop_signals
+from ml_playground.streams import forgive_streams
 
 
 def run_command(command: Callable[[], None]) -> NoReturn:
     """Run a command and exit: 0 done, 1 the run failed, 2 the input is wrong, 129/130/143 stopped by a signal."""
+    forgive_streams()
     stop_on_signals()
     try:
         command()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import sys
 from collections import deque
 from datetime import UTC, datetime
+from pathlib import Path
 
 import torch
 
@@ -61,11 +64,20 @@ def sample(config: ExperimentConfig) -> None:
         stream.finish()
     screen.update()
     print()
-    folder = runtime.out_dir / "samples"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-step{trained.step:06d}.txt"
+    path = _new_file(runtime.out_dir / "samples", f"{datetime.now(UTC):%Y%m%d-%H%M%S}-step{trained.step:06d}")
     write_text(path, _SEPARATOR.join(wanted.start + stream.text for stream in streams) + "\n")
     say(f"saved: {path}")
+
+
+def _new_file(folder: Path, stem: str) -> Path:
+    """A file that no other process has, even one that samples in the same second; created empty."""
+    folder.mkdir(exist_ok=True)
+    for number in itertools.count(1):
+        path = folder / f"{stem}{f'-{number}' if number > 1 else ''}.txt"
+        with contextlib.suppress(FileExistsError):
+            path.touch(exist_ok=False)
+            break
+    return path
 
 
 class _Screen:

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ml_playground.door import stop_on_signals
 from ml_playground.errors import PlaygroundError, RunError, Stopped
 from ml_playground.runs.manifest import read_step
+from ml_playground.streams import forgive_streams
 from ml_playground.sweeping.claim import claiming, orphans
 from ml_playground.sweeping.study import end_trial, reason
 from ml_playground.sweeping.sweep import Sweep
@@ -133,6 +134,7 @@ def _run_worker(sweep: Sweep, problems: Connection) -> None:
     descriptor = os.open(sweep.folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    forgive_streams()
     try:
         work(sweep)
     except TrialFailedError:

@@ -47,6 +47,13 @@ def test_stop_strings_end_each_sample_on_its_own(tiny: Tiny, capsys: pytest.Capt
     assert newest.read_text(encoding="utf-8") == f"{output}\n"
 
 
+def test_samplings_of_the_same_second_have_files_of_their_own(tiny: Tiny) -> None:
+    train(tiny())
+    for _ in range(4):
+        sample(tiny(sample={"sample": {"max_new_tokens": 1}}))
+    assert len(list((FOLDER / "samples").iterdir())) == 4
+
+
 def test_a_model_of_the_other_family_writes_past_its_context(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
     tables = {"train": {"model": {"family": "qwen3"}}, "sample": {"sample": {"start": "Herr", "num_samples": 2}}}
     loop(tiny(**tables))

@@ -12,8 +12,8 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "ml_playground"
 # Data flows down this list: a floor imports only floors above it.
 FLOORS = [
-    "errors", "signals", "ranges", "config", "durable", "console", "composition", "text", "dataset", "experiments",
-    "models", "training", "sampling", "runs", "door", "sweeping", "listing", "run", "cli",
+    "errors", "signals", "streams", "ranges", "config", "durable", "console", "composition", "text", "dataset",
+    "experiments", "models", "training", "sampling", "runs", "door", "sweeping", "listing", "run", "cli",
 ]  # fmt: skip
 # Each of these libraries is known to one room only.
 ROOMS = {
