@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import replace
 
 import torch
@@ -139,8 +140,9 @@ class _Run:
                 self._end("failed", f"{type(error).__name__}: {error}")
             raise
         progress = outcome.progress
-        if not (outcome.signum or outcome.pruned) and progress.best is None:
-            problem = "no loss that decides on the best checkpoint has been finite"
+        if not (outcome.signum or outcome.pruned) and not math.isfinite(progress.val_loss or 0.0):
+            best = "no checkpoint is good" if progress.best is None else f"the best is of step {progress.best_step:,}"
+            problem = f"the validation loss is not finite at step {progress.step:,}; {best}"
             self._end("failed", problem)
             raise DivergedError(f"{self._folder}: {problem}; try a lower train.optim.learning_rate in another out_dir")
         self._end("interrupted" if outcome.signum else "pruned" if outcome.pruned else "finished")

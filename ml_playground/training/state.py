@@ -61,7 +61,8 @@ class Progress:
         metric = val_loss if runtime.ckpt_metric is Metric.val_loss else train_loss
         if metric is None and self.step == 0:
             return
-        if metric is None or not math.isfinite(metric):
+        # A finite loss of training before weights became infinite makes no good checkpoint of them.
+        if metric is None or not math.isfinite(metric) or not math.isfinite(val_loss):
             self.patience += 1
             return
         alpha = runtime.best_smoothing_alpha

@@ -131,3 +131,25 @@ def test_loading_executes_nothing_and_says_what_is_wrong(
     with pytest.raises(CheckpointError, match=r"ckpt\.pt cannot be read: "):
         checkpoints.load_tensors(path)
     assert not Path("exploded").exists()
+
+
+def test_a_checkpoint_without_its_manifest_is_told_what_is_missing(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    (tmp_path / "ckpt_last.json").unlink()
+    with pytest.raises(CheckpointError, match=r"ckpt_last\.json, which has its SHA-256, is missing; copy it"):
+        checkpoints.find(tmp_path, LAST)
+
+
+def test_a_pipe_in_place_of_a_checkpoint_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ckpt_last.pt")
+    with pytest.raises(CheckpointError, match="not a regular file"):
+        checkpoints.find(tmp_path, LAST)
+
+
+def test_forgetting_removes_older_generations_and_no_copies_of_people(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    mine = tmp_path / "ckpt_last.prev.backup"
+    mine.write_bytes(b"mine")
+    checkpoints.forget(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ckpt_last.json", mine.name, "ckpt_last.pt"]

@@ -60,3 +60,8 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are(name: str) -> N
         pytest.skip(f"this machine has {name}")
     with pytest.raises(UserError, match=rf"there is no '{name}' on this machine; use 'auto' or cpu"):
         choose_hardware(Device[name], Dtype.auto)
+
+
+def test_more_threads_than_cpus_are_refused() -> None:
+    with pytest.raises(UserError, match=r"train\.runtime\.threads = 100000: this machine has \d+ CPUs"):
+        choose_hardware(Device.cpu, Dtype.auto, threads=100_000)

@@ -42,3 +42,17 @@ def test_greater_can_be_better() -> None:
     progress = recorded([3.0, 4.0, 1.0], ckpt_greater_is_better=True, ckpt_top_k=2)
     assert (progress.best, progress.best_step) == (4.0, 1)
     assert progress.top == [(4.0, 1), (3.0, 0)]
+
+
+def test_what_is_not_finite_is_never_best_and_counts_against_patience() -> None:
+    progress = recorded([float("nan"), 3.0, float("inf"), float("nan")])
+    assert (progress.best, progress.best_step, progress.patience) == (3.0, 1, 2)
+    assert progress.smoothed == 3.0
+
+
+def test_a_restart_forgets_what_was_best() -> None:
+    progress = recorded([1.0, 2.0], ckpt_top_k=1)
+    progress.restart_best()
+    progress.step = 2
+    progress.record(5.0, 5.0, TrainRuntimeConfig())
+    assert (progress.best, progress.best_step, progress.patience, progress.top) == (5.0, 2, 0, [])

@@ -33,3 +33,12 @@ def test_a_seed_decides_every_generator() -> None:
     assert draws() == first
     seed_everything(6)
     assert all(a != b for a, b in zip(draws(), first, strict=True))
+
+
+def test_the_states_of_devices_that_are_not_here_are_left_out() -> None:
+    seed_everything(5)
+    state = get_rng_state(CPU)
+    state["device"] = [torch.zeros(16, dtype=torch.uint8)]  # of a CUDA device
+    expected = draws()
+    set_rng_state(state, CPU)
+    assert draws() == expected
