@@ -54,13 +54,6 @@ class LrScaling(Enum):
     linear = "linear"
 
 
-class Engine(Enum):
-    """Who starts the workers."""
-
-    local = "local"
-    """Processes on this machine."""
-
-
 @dataclass
 class SweepConfig:
     """One search."""
@@ -69,7 +62,7 @@ class SweepConfig:
     """One line for listings."""
     space: dict[str, Any] = field(default_factory=dict[str, Any])  # OmegaConf knows no `object`
     """What is searched, by the experiment's own keys: a list of choices, or ``{low, high, step, log}``."""
-    n_trials: int | None = bounded(None, ge=1)
+    n_trials: int | None = bounded(None, ge=1, le=100_000)
     """Trials in all, however often the sweep is started. Unset, with a grid: every valid combination."""
     sampler: SamplerKind = SamplerKind.tpe
     pruner: PrunerKind | None = None
@@ -79,20 +72,21 @@ class SweepConfig:
     objective: dict[str, Direction] = field(default_factory=dict[str, Direction])
     """One metric or two, each ``minimize`` or ``maximize``. Unset: ``val_loss``, the lowest of the run. A curve of
     ``metrics.jsonl`` counts by the median of its last ten values."""
-    tokens: int | None = bounded(None, ge=1)
+    tokens: int | None = bounded(None, ge=1, le=10**18)
     """Training tokens of each trial. Unset: as many as the experiment trains on."""
-    eval_tokens: int | None = bounded(None, ge=1)
+    eval_tokens: int | None = bounded(None, ge=1, le=10**18)
     """Training tokens between evaluations. Unset: as many as in the experiment."""
-    eval_block_size: int | None = bounded(None, ge=1)
+    eval_block_size: int | None = bounded(None, ge=1, le=2**31)
     """Tokens of context in every trial's evaluation. Unset: the shortest ``train.data.block_size`` there is."""
     lr_scaling: LrScaling = LrScaling.none
     """Factor of the learning rate: ``linear`` is tokens per update over those of the experiment, ``sqrt`` its root."""
     workers: int = bounded(1, ge=1, le=256)
-    """Trials at a time; they share the cores."""
-    engine: Engine = Engine.local
+    """Trials at a time; they share the cores, and are no more than these."""
+    engine: str = "local"
+    """Who starts the workers: ``local``, as processes on this machine."""
     storage: str | None = None
     """URL of the study's database. Unset: ``study.db`` in the sweep's folder."""
-    max_failures: int = bounded(3, ge=1)
+    max_failures: int = bounded(3, ge=1, le=100_000)
     """Failed trials in a row that stop the sweep."""
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import statistics
 from datetime import datetime
 from typing import Self
@@ -11,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from ml_playground.console import console, say
 from ml_playground.runs.manifest import read_step
@@ -42,7 +44,8 @@ class SweepDisplay:
             f" {sweep.pruner.name}, {sweep.config.workers} at a time; evaluated every {budget.eval_tokens:,} tokens"
             f" with {budget.eval_block_size} tokens of context"
         )
-        say(f"sweep folder: {sweep.folder}  (curves: tensorboard --logdir {sweep.folder})")
+        curves = shlex.join(["tensorboard", "--logdir", str(sweep.folder)])
+        say(f"sweep folder: {sweep.folder}  (curves: {curves})")
         if trials:
             say(f"going on: {len(done)} trials are done, {len(trials) - len(done)} were begun{self._best(done)}")
         if console.is_terminal:
@@ -95,18 +98,19 @@ class SweepDisplay:
     def _table(self, trials: list[FrozenTrial]) -> Table:
         table = Table(box=None, pad_edge=False)
         for name in ("trial", *self._names.values(), "step", *self._sweep.objectives, "status"):
-            table.add_column(name, justify="left" if name == "status" else "right")
+            table.add_column(Text(name), justify="left" if name == "status" else "right")
         running = [trial for trial in trials if not trial.state.is_finished()]
         done = ranked(self._sweep, self._study, [trial for trial in trials if trial.state.is_finished()])
         for trial in [*running, *done][:_ROWS]:
             step = read_step(self._sweep.trial_folder(trial.number))
-            table.add_row(
+            cells = (
                 str(trial.number),
                 *(f"{trial.params.get(key, '')}" for key in self._names),
                 "" if step is None else f"{step:,}",
                 *self._values(trial),
                 status(trial, self._sweep) if trial.state is not TrialState.COMPLETE else "done",
             )
+            table.add_row(*map(Text, cells))  # brackets in a value are no markup
         return table
 
     def _values(self, trial: FrozenTrial) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
+from collections import Counter
 from pathlib import Path
 
 import optuna
@@ -12,31 +14,40 @@ from optuna.trial import FrozenTrial, TrialState
 from ml_playground.composition.snapshot import snapshot
 from ml_playground.console import say
 from ml_playground.durable import write_text
+from ml_playground.errors import RunError
 from ml_playground.runs.listing import OUTPUTS
 from ml_playground.sweeping.claim import TWIN
 from ml_playground.sweeping.names import short_names, show_params, show_scores
 from ml_playground.sweeping.ranking import ranked
 from ml_playground.sweeping.report import render_report
-from ml_playground.sweeping.study import reason
+from ml_playground.sweeping.study import DIVERGED, OUT_OF_MEMORY, reason
 from ml_playground.sweeping.sweep import Sweep
 
 
 def write_results(sweep: Sweep, study: optuna.Study) -> None:
-    """Write the three files anew, and say what is best and where it lies."""
+    """Write the three files anew, and say what is best and where it is.
+
+    Raises:
+        RunError: all trials have ended, and none has a score; the table is written.
+    """
     trials = ranked(sweep, study, study.get_trials(deepcopy=False))
     rows = leaderboard(sweep, study, trials)
     write_text(sweep.folder / "leaderboard.csv", _csv(rows))
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     if not complete:
-        say(f"no trial has come to its end; see {sweep.folder / 'leaderboard.csv'}")
-        return
+        table = sweep.folder / "leaderboard.csv"
+        if any(trial.state is TrialState.RUNNING for trial in trials):
+            say(f"no trial has a score yet; see {table}")
+            return
+        raise RunError(f"{sweep.folder}: no trial has a score: {_fates(trials)}; see the reasons in {table}")
     best = complete[0]
     write_text(sweep.folder / "best.toml", _best_toml(sweep, best))
     write_text(sweep.folder / "report.html", render_report(sweep, study, rows))
     params = show_params(best.params, short_names(sweep.space))
     say(f"best: trial {best.number}, {show_scores(best, sweep)}, with {params}")
     say(f"report: {sweep.folder / 'report.html'}  (table: {sweep.folder / 'leaderboard.csv'})")
-    say(f"train it again: mlp train {sweep.budget.base.experiment} --exp-config {sweep.folder / 'best.toml'}")
+    again = shlex.join(["mlp", "train", sweep.budget.base.experiment, "--exp-config", str(sweep.folder / "best.toml")])
+    say(f"train it again: {again}")
 
 
 def leaderboard(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) -> list[dict[str, object]]:
@@ -63,6 +74,18 @@ def leaderboard(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) ->
     return rows
 
 
+def _fates(trials: list[FrozenTrial]) -> str:
+    """Such as ``2 diverged, 1 failed``, the most frequent first."""
+    fates = Counter(_fate(trial) for trial in trials)
+    return ", ".join(f"{count} {fate}" for fate, count in fates.most_common())
+
+
+def _fate(trial: FrozenTrial) -> str:
+    if trial.state is TrialState.FAIL:
+        return "failed"
+    return next((fate for fate in (DIVERGED, OUT_OF_MEMORY) if fate in reason(trial)), "pruned")
+
+
 def _csv(rows: list[dict[str, object]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -75,5 +98,7 @@ def _best_toml(sweep: Sweep, best: FrozenTrial) -> str:
     config = sweep.trial_config(best.number, best.params)
     folder: Path = OUTPUTS / f"{sweep.folder.name}-best"
     config.train.runtime.out_dir = config.sample.runtime.out_dir = folder
-    head = f"# Trial {best.number} of {sweep.folder}: {show_scores(best, sweep)}.\n\n"
+    # A comment is one line, whatever the folder's name has in it.
+    name = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(sweep.folder))
+    head = f"# Trial {best.number} of {name}: {show_scores(best, sweep)}.\n\n"
     return head + snapshot(config)

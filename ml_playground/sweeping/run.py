@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import optuna
 from optuna.trial import TrialState
 
 from ml_playground.console import say
 from ml_playground.durable import lock
-from ml_playground.errors import Stopped
+from ml_playground.errors import RunError, Stopped
 from ml_playground.runs.prepare import prepare
 from ml_playground.sweeping.display import SweepDisplay
-from ml_playground.sweeping.local import LocalWorkers
+from ml_playground.sweeping.engines import build_engine
+from ml_playground.sweeping.engines.base import Engine
 from ml_playground.sweeping.results import write_results
 from ml_playground.sweeping.study import create_study
+from ml_playground.sweeping.supervisor import Supervisor
 from ml_playground.sweeping.sweep import Sweep
 from ml_playground.training.stopping import StopSignal
 
@@ -23,18 +26,28 @@ def run_sweep(sweep: Sweep) -> None:
 
     Raises:
         UserError: the data, the database or the device cannot be used, or the sweep has changed since it was begun.
-        RunError: too many trials have failed in a row, or a disk is full; the same command goes on.
+        RunError: too many trials have failed in a row, none has a score, or a file cannot be written.
         Stopped: a signal came; all trials are saved.
     """
+    engine = build_engine(sweep)
     dataset = prepare(sweep.budget.base)
-    study = create_study(sweep, dataset.meta.fingerprint)
-    with StopSignal() as stop, SweepDisplay(sweep, study) as display, LocalWorkers(sweep, study) as workers:
+    try:
+        study = create_study(sweep, dataset.meta.fingerprint)
+        _run_trials(sweep, study, engine)
+        with lock(sweep.folder / ".lock", wait=True):  # another start may be at its end too
+            write_results(sweep, study)
+    except OSError as error:
+        raise RunError(
+            f"{sweep.folder}: {error}; trials are kept: fix that, then run the same command to resume"
+        ) from error
+    if elsewhere := study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        say(f"{len(elsewhere)} more trials are at work in another start of this sweep")
+
+
+def _run_trials(sweep: Sweep, study: optuna.Study, engine: Engine) -> None:
+    with StopSignal() as stop, SweepDisplay(sweep, study) as display, Supervisor(sweep, study, engine) as workers:
         while workers.tend(_SECONDS_BETWEEN_LOOKS) and not stop.signum:
             display.update()
     if stop.signum:
         done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
         raise Stopped(stop.signum, f"stopped with {done} of {sweep.n_trials} trials done; the same command goes on")
-    with lock(sweep.folder / ".lock", wait=True):  # another start may be at its end too
-        write_results(sweep, study)
-    if elsewhere := study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        say(f"{len(elsewhere)} more trials are at work in another start of this sweep")

@@ -18,6 +18,9 @@ from ml_playground.sweeping.sweep import Sweep
 
 REASON = "reason"
 """User attribute: why a trial was pruned or has failed."""
+DIVERGED = "diverged"
+OUT_OF_MEMORY = "out of memory"
+"""What reasons name."""
 _GUARD = "sweep"
 _FREE = {"train.runtime.out_dir", "train.runtime.log_interval"}
 """Settings of the experiment that change nothing in a trial."""

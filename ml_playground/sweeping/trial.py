@@ -26,7 +26,16 @@ from ml_playground.runs.train import train_in_folder
 from ml_playground.sweeping.claim import Claim
 from ml_playground.sweeping.metrics import score
 from ml_playground.sweeping.storage import StudyError
-from ml_playground.sweeping.study import REASON, end_trial, find_trial, in_memory, open_trial, reason
+from ml_playground.sweeping.study import (
+    DIVERGED,
+    OUT_OF_MEMORY,
+    REASON,
+    end_trial,
+    find_trial,
+    in_memory,
+    open_trial,
+    reason,
+)
 from ml_playground.sweeping.sweep import VAL_LOSS, Sweep
 from ml_playground.training.config import TrainConfig
 from ml_playground.training.device import choose_hardware
@@ -101,7 +110,10 @@ class TrialRunner:
             self._study.tell(claim.number, scores)
         else:
             end_trial(
-                self._study, claim.number, TrialState.PRUNED, f"its {' or '.join(self._sweep.objectives)} is not finite"
+                self._study,
+                claim.number,
+                TrialState.PRUNED,
+                f"{DIVERGED}: its {' or '.join(self._sweep.objectives)} is not finite",
             )
 
 
@@ -147,9 +159,9 @@ class _Observer:
 def _reason_to_prune(error: Exception, config: TrainConfig) -> str | None:
     """Why a configuration cannot be trained, where that is what the error says."""
     if isinstance(error, DivergedError):
-        return "diverged: the loss or a gradient is not finite"
+        return f"{DIVERGED}: the loss or a gradient is not finite"
     if isinstance(error, (TooLargeError, OutOfMemoryError)) or exhausted(error, config):
-        return f"out of memory: {_one_line(error)}"
+        return f"{OUT_OF_MEMORY}: {_one_line(error)}"
     return None
 
 

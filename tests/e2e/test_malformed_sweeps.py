@@ -65,6 +65,9 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
         "two objectives cannot be pruned",
     ),
     "no trials": ("workers = 0\n" + SPACE, 2, "workers", "0 is out of range"),
+    "more trials than a study can have": ("n_trials = 1000000000000\n" + SPACE, 2, "n_trials", "must be <= 100000"),
+    "more workers than cores": ("workers = 256\n" + SPACE, 2, "workers", "256 are more than this machine's"),
+    "unknown engine": ('engine = "slurm"\n' + SPACE, 2, "engine", "there is no engine 'slurm'; one of local"),
     "quoted number": ('seed = "1"\n' + SPACE, 2, "seed", "must be an integer"),
     "budget smaller than an evaluation": ("tokens = 255\n" + SPACE, 2, "tokens", "ends before its first evaluation, after 256"),
     "evaluation after the end": ("eval_tokens = 769\n" + SPACE, 2, "eval_tokens", "a trial of 768 tokens ends before"),
@@ -85,7 +88,8 @@ def sweeps(tiny: Path) -> Path:
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_the_line_names_file_line_and_key(door: Door, sweeps: Path, mistake: str) -> None:
     text, line, key, problem = MISTAKES[mistake]
-    (sweeps / "my.toml").write_text(HEAD + text + "\n", encoding="utf-8")
+    head = HEAD if "n_trials" not in text.split() else "# a comment\n"
+    (sweeps / "my.toml").write_text(head + text + "\n", encoding="utf-8")
     result = door("mlp", "sweep", "tiny", "--sweep", "my")
     assert result.code == 2
     assert re.fullmatch(rf"sweeps/my\.toml:{line}: {re.escape(key)}: [^\n]+\n", result.err), result.err
@@ -162,6 +166,29 @@ def test_trials_without_their_study_are_kept(door: Door, study: Path, emptied: b
     assert result.err.splitlines()[-1].startswith("outputs/sweeps/tiny-my: has trials whose study is gone; ")
     assert study.exists() == emptied
     assert not emptied or study.stat().st_size == 0
+
+
+def test_a_sweep_that_has_no_result_fails_each_time(door: Door, sweeps: Path) -> None:
+    text = 'sampler = "grid"\n[space]\ntrain.optim.learning_rate = [1e30, 1e31]\n'
+    (sweeps / "my.toml").write_text(text, encoding="utf-8")
+    for _ in range(2):
+        result = door("mlp", "sweep", "tiny", "--sweep", "my")
+        assert result.code == 1
+        assert result.err.splitlines()[-1] == (
+            "outputs/sweeps/tiny-my: no trial has a score: 2 diverged;"
+            " see the reasons in outputs/sweeps/tiny-my/leaderboard.csv"
+        )
+    assert (sweeps.parent / "outputs/sweeps/tiny-my/leaderboard.csv").read_text().count("diverged: ") == 2
+
+
+def test_a_file_in_the_way_of_the_sweep_is_one_line(door: Door, sweeps: Path) -> None:
+    (sweeps / "my.toml").write_text(HEAD + SPACE, encoding="utf-8")
+    (sweeps.parent / "outputs").mkdir()
+    (sweeps.parent / "outputs/sweeps").write_text("mine", encoding="utf-8")
+    result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    assert result.code == 1
+    assert result.err.splitlines()[-1].startswith("outputs/sweeps/tiny-my: [Errno 20] Not a directory: ")
+    assert (sweeps.parent / "outputs/sweeps").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_locked_study_is_one_line(door: Door, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

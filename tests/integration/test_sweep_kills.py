@@ -189,7 +189,8 @@ def test_a_trial_that_kills_its_workers_is_given_up(workspace: Path) -> None:
             killed.add(pid)
         time.sleep(0.01)
     process.join(60)
-    assert process.exitcode == 0, children.log(workspace)
+    assert process.exitcode == 1, children.log(workspace)
+    assert f"{FOLDER}: no trial has a score: 2 out of memory; see" in children.log(workspace).splitlines()[-1]
     reasons = [row["reason"] for row in read_table(FOLDER)]
     assert len(reasons) == 2
     for reason in reasons:

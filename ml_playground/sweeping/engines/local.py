@@ -1,0 +1,98 @@
+"""Workers as processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import parent_process
+
+from ml_playground.door import stop_on_signals
+from ml_playground.errors import PlaygroundError, Stopped
+from ml_playground.streams import forgive_streams
+from ml_playground.sweeping.engines.base import LOG, TRIAL_FAILED, Engine, Worker
+from ml_playground.sweeping.sweep import Sweep
+
+
+class LocalWorker(Worker):
+    """A process."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self.process = process
+
+    @property
+    def exit_code(self) -> int | None:
+        return self.process.exitcode
+
+    def stop(self) -> None:
+        self.process.terminate()
+
+    def join(self) -> None:
+        self.process.join()
+
+
+class LocalEngine(Engine):
+    """Forks workers from a server that has imported torch once, so that a new one starts in milliseconds."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        cores = os.cpu_count() or 1
+        if sweep.config.workers > cores:
+            raise sweep.document.error(
+                "workers", f"{sweep.config.workers} are more than this machine's {cores} cores; use {cores} at most"
+            )
+        self._sweep = sweep
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["ml_playground.sweeping.worker"])
+        self._problems, self._report = self._context.Pipe(duplex=False)
+
+    def start(self) -> LocalWorker:
+        process = self._context.Process(target=_run_worker, args=(self._sweep, self._report))
+        process.start()
+        return LocalWorker(process)
+
+    def wait(self, workers: Sequence[Worker], seconds: float) -> None:
+        wait([worker.process.sentinel for worker in workers if isinstance(worker, LocalWorker)], timeout=seconds)
+
+    def problem(self) -> PlaygroundError | None:
+        if not self._problems.poll():
+            return None
+        problem = self._problems.recv()
+        assert isinstance(problem, PlaygroundError)
+        return problem
+
+
+def _run_worker(sweep: Sweep, problems: Connection) -> None:
+    """Main function of a worker's process; what ends the whole sweep is sent to ``problems``."""
+    # Here, and so in the fork server only: the process that watches the workers has no need of torch.
+    from ml_playground.sweeping.trial import TrialFailedError
+    from ml_playground.sweeping.worker import work
+
+    os.setsid()  # Ctrl-C is the parent's to hand on
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    stop_on_signals()
+    descriptor = os.open(sweep.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    forgive_streams()
+    try:
+        work(sweep)
+    except TrialFailedError:
+        sys.exit(TRIAL_FAILED)
+    except PlaygroundError as error:
+        problems.send(error)
+        sys.exit(error.exit_code)
+    except Stopped as error:
+        sys.exit(error.exit_code)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    # As if killed with its parent: a new start goes on from the trial's checkpoint, and must find it free.
+    os.kill(os.getpid(), signal.SIGKILL)
