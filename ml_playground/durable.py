@@ -45,11 +45,11 @@ def open_regular(path: Path) -> BufferedReader:
     Raises:
         OSError: it is not a regular file, or cannot be read.
     """
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def read_regular(path: Path) -> bytes:

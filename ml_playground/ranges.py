@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TOO_LARGE = 2**63
 _COMPARISONS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
     "ge": (">=", operator.ge),
     "gt": (">", operator.gt),
@@ -43,6 +44,8 @@ class SettingError(ValueError):
 
 def range_problem(field_: Field[object], value: float) -> str | None:
     """What is wrong with a number for a field, or None."""
+    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        return f"an integer of {value.bit_length()} bits is too large; use one below 2**63"
     if not math.isfinite(value):
         return f"{value} is not a number to compute with; use a finite one"
     for name, limit in field_.metadata.items():

@@ -19,11 +19,14 @@ from ml_playground.runs.prepare import prepare
 from ml_playground.sampling.decoding import for_decoding
 from ml_playground.sampling.generation import generate
 from ml_playground.sampling.loading import Trained, load_trained
+from ml_playground.sampling.prompt import encode_prompt, read_prompt
 from ml_playground.sampling.streaming import TextStream
 from ml_playground.text.tokenizer import Tokenizer
 from ml_playground.training.device import choose_hardware
 
 _SEPARATOR = "\n---------------\n"
+_MOST_PADDING = 128
+"""nanoGPT pads GPT-2's 50,257 tokens to 50,304, a multiple of 64."""
 
 
 def sample(config: ExperimentConfig) -> None:
@@ -35,23 +38,19 @@ def sample(config: ExperimentConfig) -> None:
         DataError: the prompt has characters that the vocabulary lacks.
     """
     runtime, wanted = config.sample.runtime, config.sample.sample
-    trained = load_trained(runtime.out_dir)
+    start = read_prompt(wanted.start)
+    trained = load_trained(runtime.out_dir, runtime.checkpoint)
     for problem in trained.rejected:
         say(f"warning: {problem}; using another checkpoint")
     tokenizer = _tokenizer(trained, config)
-    try:
-        prompt = torch.from_numpy(tokenizer.encode(wanted.start).astype("int64"))
-    except DataError as error:
-        raise DataError(f"sample.sample.start: {error}; use characters of the training text") from None
-    if len(prompt) == 0:
-        raise DataError("sample.sample.start: is empty; give at least one character to go on from")
-    hardware = choose_hardware(runtime.device, runtime.dtype)
+    prompt = torch.tensor(encode_prompt(start, tokenizer))
+    hardware = choose_hardware(runtime.device, runtime.dtype, table="sample.runtime")
     say(f"sampling: {trained.path}, step {trained.step:,}, on {hardware}")
     model = for_decoding(trained.model, hardware)
     vocab_size = min(tokenizer.vocab_size, model.vocab_size)
     generator = torch.Generator(hardware.device).manual_seed(runtime.seed)
     streams = [TextStream(tokenizer, wanted.stop) for _ in range(wanted.num_samples)]
-    screen = _Screen(wanted.start, streams)
+    screen = _Screen(start, streams)
     with hardware.autocast():
         steps = generate(model, prompt.to(hardware.device), vocab_size, wanted, generator, wanted.num_samples)
         for step in steps:
@@ -65,7 +64,7 @@ def sample(config: ExperimentConfig) -> None:
     screen.update()
     print()
     path = _new_file(runtime.out_dir / "samples", f"{datetime.now(UTC):%Y%m%d-%H%M%S}-step{trained.step:06d}")
-    write_text(path, _SEPARATOR.join(wanted.start + stream.text for stream in streams) + "\n")
+    write_text(path, _SEPARATOR.join(start + stream.text for stream in streams) + "\n")
     say(f"saved: {path}")
 
 
@@ -108,11 +107,14 @@ def _tokenizer(trained: Trained, config: ExperimentConfig) -> Tokenizer:
     if trained.tokenizer:
         return trained.tokenizer
     tokenizer = prepare(config).tokenizer
-    # GPT-2's vocabulary is padded to 50,304 by nanoGPT, so a larger model is right. Its vocabularies of characters do
-    # not have the end-of-text token that is the last one here.
-    if tokenizer.vocab_size - 1 > trained.model.vocab_size:
+    # nanoGPT's vocabularies of characters lack the end-of-text token that is the last one here; GPT-2's is padded.
+    known = tokenizer.vocab_size - (tokenizer.end_of_text is not None)
+    sizes = range(known, known + 1)
+    if tokenizer.state["kind"] == "tiktoken":
+        sizes = range(tokenizer.vocab_size, tokenizer.vocab_size + _MOST_PADDING)
+    if trained.model.vocab_size not in sizes:
         raise DataError(
-            f"{trained.path}: has a vocabulary of {trained.model.vocab_size}, and the data of {config.experiment}"
-            f" one of {tokenizer.vocab_size}; set [prepare] to the text that the model was trained on"
+            f"{trained.path}: has a vocabulary of {trained.model.vocab_size}, and the data of {config.experiment} one"
+            f" of {sizes[0]}; set [prepare] to the text and the tokenizer that the model was trained with"
         )
     return tokenizer

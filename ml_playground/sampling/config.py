@@ -10,13 +10,18 @@ from omegaconf import SI
 from ml_playground.ranges import SettingError, bounded
 from ml_playground.training.config import Device, Dtype
 
+_LEAST_TEMPERATURE = 1e-30
+"""Logits divided by less leave the range of float32."""
+
 
 @dataclass
 class SampleRuntimeConfig:
     """``[sample.runtime]``: which run to sample from, and where."""
 
     out_dir: Path = SI("${train.runtime.out_dir}")
-    """Run folder whose checkpoint is used."""
+    """Run folder whose checkpoint is used: the best, or the last where there is none."""
+    checkpoint: Path | None = None
+    """A checkpoint file to use instead, such as ``outputs/x/ckpt_step000100.pt``, or nanoGPT's ``ckpt.pt``."""
     seed: int = bounded(1337, ge=0, lt=2**63)
     device: Device = SI("${train.runtime.device}")
     dtype: Dtype = SI("${train.runtime.dtype}")
@@ -27,9 +32,9 @@ class SamplingConfig:
     """``[sample.sample]``: what to write."""
 
     start: str = "\n"
-    """Prompt."""
-    num_samples: int = bounded(1, ge=1)
-    max_new_tokens: int = bounded(500, ge=1)
+    """Prompt; ``FILE:prompt.txt`` reads it from a file. Line ends are read as those of a text are."""
+    num_samples: int = bounded(1, ge=1, le=100_000)
+    max_new_tokens: int = bounded(500, ge=1, le=100_000_000)
     temperature: float = bounded(0.8, ge=0)
     """0 always takes the likeliest token."""
     top_k: int = bounded(0, ge=0)
@@ -38,7 +43,7 @@ class SamplingConfig:
     """Keep the likeliest tokens that together have this probability; 1 keeps all."""
     min_p: float = bounded(0.0, ge=0, le=1)
     """Keep the tokens that are at least this fraction as likely as the likeliest; 0 keeps all."""
-    repetition_penalty: float = bounded(1.0, gt=0)
+    repetition_penalty: float = bounded(1.0, ge=0.01, le=100)
     """Makes tokens less likely that the prompt or the sample has already; 1 does not, 1.1 to 1.3 is usual."""
     stop: list[str] = field(default_factory=list[str])
     """A sample ends before the first of these strings."""
@@ -56,5 +61,10 @@ def check_sampling(sampling: SamplingConfig) -> None:
     """Raises:
     SettingError: settings of sampling contradict each other.
     """
+    if 0 < sampling.temperature < _LEAST_TEMPERATURE:
+        raise SettingError(
+            ("sample.sample.temperature",),
+            f"temperature = {sampling.temperature} is too small to divide by; 0 always takes the likeliest token",
+        )
     if "" in sampling.stop:
         raise SettingError(("sample.sample.stop",), "an empty string would stop every sample at once; remove it")

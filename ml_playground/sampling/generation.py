@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ml_playground.errors import DivergedError
 from ml_playground.models.language_model import LanguageModel
 from ml_playground.sampling.config import SamplingConfig
 
@@ -26,6 +27,9 @@ def generate(
     Keys and values of past tokens are cached, so that a token costs one row and not the whole context. Past the context
     it depends on the model's positions. Where it slides, a token sees itself and the ``block_size - 1`` before it, in
     every layer. Else a full context restarts from its newer half, which is read anew: one pass for many tokens.
+
+    Raises:
+        DivergedError: the model's outputs are not finite.
     """
     length, total = len(prompt), len(prompt) + config.max_new_tokens
     ids = torch.empty(samples, total, dtype=torch.int64, device=prompt.device)
@@ -38,6 +42,11 @@ def generate(
             cache = model.new_cache(samples, cache.window)
             fresh = ids[:, end - max(1, model.block_size // 2) : end]
         logits = model.head(model.hidden(fresh, cache)[:, -1])[:, :vocab_size].float()
+        if end == length and not logits.isfinite().all():
+            raise DivergedError(
+                "the model computes what is not finite: its training has diverged; use another checkpoint, or dtype ="
+                " 'float32'"
+            )
         fresh = choose(logits.expand(samples, -1), ids[:, :end], config, generator)
         ids[:, end : end + 1] = fresh
         yield fresh.flatten().tolist()

@@ -14,7 +14,7 @@ from ml_playground.models.build import build_model
 from ml_playground.models.language_model import LanguageModel, ModelArgs
 from ml_playground.text.tokenizer import Tokenizer, load_tokenizer
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST
+from ml_playground.training.checkpoint import BEST, LAST, Found
 
 LEGACY = "ckpt.pt"
 _COMPILED_PREFIX = "_orig_mod."
@@ -42,16 +42,29 @@ class Trained:
     """Why better checkpoints were passed over."""
 
 
-def load_trained(folder: Path) -> Trained:
-    """The best checkpoint of a run folder, else the last, else nanoGPT's.
+def load_trained(folder: Path, checkpoint: Path | None = None) -> Trained:
+    """The best checkpoint of a run folder, else the last, else nanoGPT's; or the one that is named.
 
     Raises:
         RunFolderError: there is no checkpoint.
         CheckpointError: there is none that can be used.
     """
-    found = checkpoints.find(folder, BEST, LAST)
-    if found is None:
-        return _load_legacy(folder)
+    if checkpoint:
+        if not checkpoint.exists():
+            raise RunFolderError(f"sample.runtime.checkpoint: {checkpoint} does not exist; name a checkpoint file")
+        # What has no manifest of ours may be nanoGPT's; its tensors are read without executing anything, too.
+        legacy = checkpoint.name == LEGACY or not checkpoint.with_suffix(".json").exists()
+        trained = _load_legacy(checkpoint) if legacy else _load(checkpoints.read(checkpoint))
+    elif found := checkpoints.find(folder, BEST, LAST):
+        trained = _load(found)
+    elif (path := folder / LEGACY).exists():
+        trained = _load_legacy(path)
+    else:
+        raise RunFolderError(f"{folder}: no checkpoint here; train first, or name another [sample.runtime] out_dir")
+    return trained
+
+
+def _load(found: Found) -> Trained:
     state = found.checkpoint["state"]
     model = build_model(found.checkpoint["model_args"])
     model.load_state_dict(state["model"])
@@ -63,11 +76,10 @@ def load_trained(folder: Path) -> Trained:
     return Trained(found.path, found.step, model, tokenizer, found.rejected)
 
 
-def _load_legacy(folder: Path) -> Trained:
-    path = folder / LEGACY
-    if not path.exists():
-        raise RunFolderError(f"{folder}: no checkpoint here; train first, or name another [sample.runtime] out_dir")
+def _load_legacy(path: Path) -> Trained:
     content = checkpoints.load_tensors(path)
+    if isinstance(content, dict) and "format" in content:
+        raise CheckpointError(checkpoints.without_manifest(path))
     if not isinstance(content, dict) or not {"model", "model_args", "iter_num"} <= content.keys():
         raise CheckpointError(f"{path} is not a nanoGPT checkpoint: it lacks model, model_args or iter_num")
     checkpoint = cast("LegacyCheckpoint", content)

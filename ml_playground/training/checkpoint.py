@@ -166,6 +166,24 @@ def find(folder: Path, *stems: str) -> Found | None:
     return None
 
 
+def read(path: Path) -> Found:
+    """One checkpoint file, verified by the manifest beside it.
+
+    Raises:
+        CheckpointError: it cannot be used.
+    """
+    manifest = read_manifest(path.parent, path.stem)
+    return Found(path, *_read(path, {manifest.sha256: manifest} if manifest else {}), [])
+
+
+def without_manifest(path: Path) -> str:
+    """What is wrong with a checkpoint that was copied alone."""
+    return (
+        f"{path} cannot be verified: {path.stem}.json, which has its SHA-256, is missing; copy it from where the"
+        " checkpoint was written"
+    )
+
+
 def read_manifest(folder: Path, stem: str) -> Manifest | None:
     """``<stem>.json``, or None where it is missing or damaged."""
     try:
@@ -202,10 +220,7 @@ def _read(path: Path, known: dict[str, Manifest]) -> tuple[Checkpoint, Manifest]
     if digest not in known:
         expected = path.with_suffix(".json")
         if not known and not expected.exists():
-            raise CheckpointError(
-                f"{path} cannot be verified: {expected.name}, which has its SHA-256, is missing; copy it from where the"
-                " checkpoint was written"
-            )
+            raise CheckpointError(without_manifest(path))
         raise CheckpointError(f"{path} does not match its manifest's SHA-256")
     content = load_tensors(path)
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):

@@ -52,15 +52,18 @@ class Hardware:
         return f"{self.device.type}{threads}, {str(self.dtype).removeprefix('torch.')}{compiled}"
 
 
-def choose_hardware(device: Device, dtype: Dtype, threads: int = 0) -> Hardware:
+def choose_hardware(device: Device, dtype: Dtype, threads: int = 0, *, table: str = "train.runtime") -> Hardware:
     """Resolve ``auto``, check that the machine has what was asked for, and set torch up for it.
+
+    Args:
+        table: Where the settings stand, for messages.
 
     Raises:
         UserError: the device is not there, or the threads are more than the CPUs.
     """
-    kind = _device_type(device)
+    kind = _device_type(device, table)
     if threads > (cpus := os.cpu_count() or 1):
-        raise UserError(f"train.runtime.threads = {threads}: this machine has {cpus} CPUs; use {cpus} at most, or 0")
+        raise UserError(f"{table}.threads = {threads}: this machine has {cpus} CPUs; use {cpus} at most, or 0")
     if kind == "cpu":
         torch.set_num_threads(threads or _cores())
         keep_freed_memory()
@@ -91,13 +94,13 @@ def _cores() -> int:
         return _TORCHS_THREADS
 
 
-def _device_type(device: Device) -> str:
+def _device_type(device: Device, table: str) -> str:
     available = {"cpu": True, "mps": torch.backends.mps.is_available(), "cuda": torch.cuda.is_available()}
     if device is Device.auto:
         return "mps" if available["mps"] else "cpu"
     if not available[device.name]:
         have = " or ".join(name for name, there in available.items() if there)
-        raise UserError(f"train.runtime.device: there is no '{device.name}' on this machine; use 'auto' or {have}")
+        raise UserError(f"{table}.device: there is no '{device.name}' on this machine; use 'auto' or {have}")
     return device.name
 
 

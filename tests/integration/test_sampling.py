@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ml_playground.errors import CheckpointError, DataError, RunFolderError
+from ml_playground.errors import CheckpointError, DataError, DivergedError, RunFolderError
 from ml_playground.runs.loop import loop
 from ml_playground.runs.prepare import prepare
 from ml_playground.runs.sample import sample
@@ -155,7 +155,7 @@ def test_a_nanogpt_checkpoint_of_a_smaller_vocabulary_than_the_datas_is_refused(
 ) -> None:
     characters = "".join(chr(point) for point in range(0x400, 0x480))
     (workspace / "input.txt").write_text(characters * 10, encoding="utf-8")
-    with pytest.raises(DataError, match="the data of bundestag_char one of 129"):
+    with pytest.raises(DataError, match="the data of bundestag_char one of 128"):
         sample(tiny(sample={"runtime": {"out_dir": str(nanogpt)}}))
 
 
@@ -179,3 +179,32 @@ def test_prepare_says_what_it_did_once(tiny: Tiny, capsys: pytest.CaptureFixture
     assert "\nprepared: " in capsys.readouterr().err
     prepare(tiny())
     assert "\nalready prepared: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("vocab_size", [34, 36])
+def test_a_nanogpt_checkpoint_of_any_other_vocabulary_is_refused(
+    tiny: Tiny, workspace: Path, nanogpt: Path, vocab_size: int
+) -> None:
+    characters = "".join(chr(point) for point in range(0x400, 0x400 + vocab_size))
+    (workspace / "input.txt").write_text(characters * 40, encoding="utf-8")
+    with pytest.raises(DataError, match=rf"has a vocabulary of 35, .* one of {vocab_size}; set \[prepare\]"):
+        sample(tiny(sample={"runtime": {"out_dir": str(nanogpt)}}))
+
+
+def test_a_checkpoint_file_that_is_named_is_used(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    train(tiny(train={"runtime": {"ckpt_top_k": 4}}))
+    sample(tiny(sample={"runtime": {"checkpoint": "outputs/tiny/ckpt_step000004.pt"}}))
+    assert "sampling: outputs/tiny/ckpt_step000004.pt, step 4" in capsys.readouterr().err
+    (FOLDER / "ckpt_step000004.json").unlink()
+    with pytest.raises(CheckpointError, match=r"ckpt_step000004\.json, which has its SHA-256, is missing"):
+        sample(tiny(sample={"runtime": {"checkpoint": "outputs/tiny/ckpt_step000004.pt"}}))
+    with pytest.raises(RunFolderError, match=r"sample\.runtime\.checkpoint: gone\.pt does not exist"):
+        sample(tiny(sample={"runtime": {"checkpoint": "gone.pt"}}))
+
+
+def test_weights_that_are_not_finite_are_not_sampled_from(tiny: Tiny) -> None:
+    wild = {"optim": {"learning_rate": 1e30, "grad_clip": 0.0}, "schedule": {"warmup_iters": 0}}
+    with pytest.raises(DivergedError):
+        train(tiny(train={**wild, "runtime": {"on_nonfinite": "skip"}}))
+    with pytest.raises(DivergedError, match="the model computes what is not finite"):
+        sample(tiny(sample={"runtime": {"checkpoint": "outputs/tiny/ckpt_last.pt"}}))

@@ -1,0 +1,63 @@
+"""The text that samples continue."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+from ml_playground.durable import read_regular
+from ml_playground.errors import DataError
+from ml_playground.text.tokenizer import Tokenizer
+
+_FROM_FILE = "FILE:"
+_KEY = "sample.sample.start"
+
+
+def read_prompt(start: str) -> str:
+    r"""The prompt that ``start`` gives, or that the file has which it names as ``FILE:path``, as in nanoGPT.
+
+    Line ends become ``\n``, as they do in texts.
+
+    Raises:
+        DataError: the file cannot be read, or the prompt is empty.
+    """
+    text = _read(Path(start.removeprefix(_FROM_FILE))) if start.startswith(_FROM_FILE) else start
+    if not text:
+        raise DataError(f"{_KEY}: {f'{start} ' if start else ''}is empty; give at least one character to go on from")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def encode_prompt(prompt: str, tokenizer: Tokenizer) -> list[int]:
+    """Ids of a prompt.
+
+    Raises:
+        DataError: the vocabulary lacks some of its characters.
+    """
+    try:
+        return [int(token) for token in tokenizer.encode(prompt)]
+    except DataError as error:
+        raise DataError(f"{_KEY}: {error}; {_mend(prompt, tokenizer)}") from None
+
+
+def _read(path: Path) -> str:
+    path = path.expanduser()
+    try:
+        return read_regular(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{_KEY}: {path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{_KEY}: {path}: cannot be read: {reason}") from None
+
+
+def _mend(prompt: str, tokenizer: Tokenizer) -> str:
+    """What to do about characters that the vocabulary lacks: accents have two forms in Unicode."""
+    for form, kind in (("NFC", "composed"), ("NFD", "decomposed")):
+        other = unicodedata.normalize("NFC" if form == "NFC" else "NFD", prompt)
+        if other != prompt:
+            try:
+                tokenizer.encode(other)
+            except DataError:
+                continue
+            return f"the training text has them {kind} (Unicode {form}); write the prompt in that form"
+    return "use characters of the training text"
