@@ -21,8 +21,16 @@
 from __future__ import annotations
 
 import errno
+import unicodedata
 from pathlib import Path
 from typing import Self
+
+
+def printable(text: str) -> str:
+    """The text in one line: what is not to be seen, line breaks among it, as Python writes it."""
+    return "".join(
+        char if char.isprintable() or unicodedata.category(char) == "Zs" else ascii(char)[1:-1] for char in text
+    )
 
 
 class PlaygroundError(Exception):

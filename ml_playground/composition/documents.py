@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-from ml_playground.errors import ConfigError
+from ml_playground.errors import ConfigError, printable
 
 Table = dict[str, object]
 
@@ -70,7 +70,7 @@ class Document:
 
     def error(self, key: str, problem: str) -> ConfigError:
         """The one line that names file, line, key and problem."""
-        return ConfigError(f"{self.name}:{self.line_of(key)}: {key}: {problem}")
+        return ConfigError(printable(f"{self.name}:{self.line_of(key)}: {key}: {problem}"))
 
 
 def read_document(path: Path) -> Document:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from omegaconf import OmegaConf
-
-from ml_playground.composition.checks import check_table, is_interpolation
+from ml_playground.composition.checks import check_table, is_interpolation, plain_type
 from ml_playground.composition.documents import Document
 
 if TYPE_CHECKING:
@@ -28,6 +27,16 @@ def read_table(document: Document, schema: type[T], *, home: str = "") -> T:
     for key, value in document.leaves():
         if any(map(is_interpolation, cast("list[object]", value) if isinstance(value, list) else [value])):
             raise document.error(key, "refers to another value, which only an experiment can; write the value itself")
-    table = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), document.table))
-    assert isinstance(table, schema)
-    return table
+    # Not through OmegaConf, in whose grammar a string such as `???` is none.
+    hints = get_type_hints(schema)
+    return schema(**{name: _typed(value, plain_type(hints[name])) for name, value in document.table.items()})
+
+
+def _typed(value: object, hint: object) -> object:
+    """A checked value as its field has it: TOML has no enumerations."""
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint[str(value)]
+    if get_origin(hint) is dict:
+        table = cast("dict[str, object]", value)
+        return {name: _typed(entry, get_args(hint)[1]) for name, entry in table.items()}
+    return value

@@ -60,7 +60,7 @@ class SweepConfig:
 
     description: str = ""
     """One line for listings."""
-    space: dict[str, Any] = field(default_factory=dict[str, Any])  # OmegaConf knows no `object`
+    space: dict[str, Any] = field(default_factory=dict[str, Any])
     """What is searched, by the experiment's own keys: a list of choices, or ``{low, high, step, log}``."""
     n_trials: int | None = bounded(None, ge=1, le=100_000)
     """Trials in all, however often the sweep is started. Unset, with a grid: every valid combination."""
@@ -90,5 +90,5 @@ class SweepConfig:
     """Failed trials in a row that stop the sweep."""
 
     def __post_init__(self) -> None:
-        # Not as a default: OmegaConf adds a file's entries to those of a default.
+        # An empty table is as good as none.
         self.objective = self.objective or {"val_loss": Direction.minimize}

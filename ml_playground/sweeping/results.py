@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ml_playground.composition.snapshot import snapshot
 from ml_playground.console import say
 from ml_playground.durable import write_text
-from ml_playground.errors import RunError
+from ml_playground.errors import RunError, printable
 from ml_playground.runs.listing import OUTPUTS
 from ml_playground.sweeping.claim import TWIN
 from ml_playground.sweeping.names import short_names, show_params, show_scores
@@ -99,6 +99,5 @@ def _best_toml(sweep: Sweep, best: FrozenTrial) -> str:
     folder: Path = OUTPUTS / f"{sweep.folder.name}-best"
     config.train.runtime.out_dir = config.sample.runtime.out_dir = folder
     # A comment is one line, whatever the folder's name has in it.
-    name = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(sweep.folder))
-    head = f"# Trial {best.number} of {name}: {show_scores(best, sweep)}.\n\n"
-    return head + snapshot(config)
+    head = printable(f"# Trial {best.number} of {sweep.folder}: {show_scores(best, sweep)}.")
+    return f"{head}\n\n{snapshot(config)}"

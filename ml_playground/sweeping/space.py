@@ -7,8 +7,8 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import cast
+from fractions import Fraction
+from typing import cast, get_origin
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -29,6 +29,12 @@ Params = dict[str, Value]
 """One point of the space: dotted key to value."""
 
 _EXAMPLE = "write below [space], for example, train.data.batch_size = [8, 16]"
+_MISSING = "???"
+"""What OmegaConf takes for no value."""
+_MAX_CHOICES = 1_000
+_MAX_STEPS = 1_000_000
+_MAX_INTEGER = 2**53
+"""The study keeps numbers as doubles, which have no larger integers without gaps."""
 _RANGE_KEYS = {"low", "high", "step", "log"}
 _GIVEN = {
     "train.runtime.out_dir": "every trial has its own folder",
@@ -51,6 +57,10 @@ class Choices:
     values: list[Value]
 
     @property
+    def count(self) -> int:
+        return len(self.values)
+
+    @property
     def distribution(self) -> BaseDistribution:
         return CategoricalDistribution(self.values)
 
@@ -71,13 +81,22 @@ class Range:
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
     @property
+    def count(self) -> int:
+        """How many values a step leaves; both ends where there is none."""
+        return 2 if self.step is None else _steps(self.low, self.high, self.step) + 1
+
+    @property
+    def ends(self) -> list[Value]:
+        """The lowest and the highest."""
+        return [self.low, self.high]
+
+    @property
     def values(self) -> list[Value]:
         """All of them, where a step makes them countable; else only both ends."""
         if self.step is None:
-            return [self.low, self.high]
-        low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step))
-        kind = type(self.low)
-        return [kind(low + index * step) for index in range(int((high - low) / step) + 1)]
+            return self.ends
+        low, step, kind = Fraction(str(self.low)), Fraction(str(self.step)), type(self.low)
+        return [kind(low + index * step) for index in range(self.count)]
 
 
 Leaf = Choices | Range
@@ -98,6 +117,11 @@ class Space:
     def is_countable(self) -> bool:
         """Whether it has finitely many points."""
         return all(isinstance(leaf, Choices) or leaf.step is not None for leaf in self.leaves.values())
+
+    @property
+    def count(self) -> int:
+        """Points of a countable space, valid or not."""
+        return math.prod(leaf.count for leaf in self.leaves.values())
 
     def points(self) -> Iterator[Params]:
         """All points of a countable space; the last key changes first."""
@@ -151,6 +175,8 @@ def _leaf(value: object, kind: object) -> Leaf:
 
 
 def _leaf_problem(value: object, hint: object, field: dataclasses.Field[object]) -> str | None:
+    if get_origin(plain_type(hint)) is list:
+        return "is a list, and lists cannot be searched; set it in the experiment, and write one experiment for each"
     if isinstance(value, list):
         return _choices_problem(cast("list[object]", value), hint, field)
     if isinstance(value, dict):
@@ -161,9 +187,13 @@ def _leaf_problem(value: object, hint: object, field: dataclasses.Field[object])
 def _choices_problem(values: list[object], hint: object, field: dataclasses.Field[object]) -> str | None:
     if not values:
         return "has no choices; list some, or remove the key"
+    if len(values) > _MAX_CHOICES:
+        return f"has {len(values):,} choices, more than {_MAX_CHOICES:,}; list fewer, or write a range"
     for value in values:
         if problem := value_problem(value, hint, field):
             return problem
+        if value == _MISSING:
+            return f'"{_MISSING}" cannot be searched; it stands for a value that is missing'
     if len(set(values)) < len(values):
         return "has a choice twice; remove one"
     return None
@@ -185,6 +215,8 @@ def _range_problem(table: dict[str, object], hint: object, field: dataclasses.Fi
     for name in ("low", "high"):
         if problem := range_problem(field, cast("float", table[name])):
             return f"{name} = {problem}"
+        if kind is int and abs(cast("int", table[name])) > _MAX_INTEGER:
+            return f"{name} = {table[name]} is too large to search; use one up to 2**53"
     return _bounds_problem(cast("dict[str, float]", table))
 
 
@@ -200,6 +232,14 @@ def _bounds_problem(table: dict[str, float]) -> str | None:
         return "log and step exclude each other; remove one"
     if not 0 < step < math.inf:
         return f"step = {step} must be above 0"
-    if (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step)):
+    if (count := _steps(low, high, step)) > _MAX_STEPS:
+        return f"step = {step} makes more than {_MAX_STEPS:,} steps; use a larger one, or none"
+    if Fraction(str(low)) + count * Fraction(str(step)) != Fraction(str(high)):
         return f"step = {step} does not lead from low = {low} to high = {high}; change one"
     return None
+
+
+def _steps(low: float, high: float, step: float) -> int:
+    """How often a step fits between two bounds, in the decimal digits that a person wrote."""
+    low_, high_, step_ = (Fraction(str(number)) for number in (low, high, step))
+    return int((high_ - low_) / step_)

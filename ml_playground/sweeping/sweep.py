@@ -23,6 +23,8 @@ from ml_playground.sweeping.storage import Database, parse_storage
 VAL_LOSS = "val_loss"
 _CURVES = ("train/loss", "train/tokens_per_sec", "train/step_time_ms")
 _MAX_GRID = 10_000
+_MAX_TRIED = 100
+"""Values of a range that are tried in advance."""
 
 
 @dataclass(frozen=True)
@@ -161,13 +163,13 @@ def _check_comparable(document: Document, config: SweepConfig, space: Space) -> 
 
 
 def _check_values(document: Document, space: Space, composition: Composition, budget: Budget) -> None:
-    """Try every choice and bound with the experiment's other values.
+    """Try every choice and bound, and every step of short ranges, with the experiment's other values.
 
     Raises:
         ConfigError: one contradicts what is not searched, so no trial could have it.
     """
     for key, leaf in space.leaves.items():
-        for value in leaf.values:
+        for value in leaf.ends if isinstance(leaf, Range) and leaf.count > _MAX_TRIED else leaf.values:
             try:
                 budget.settings(composition, {key: value}, Path())
             except SettingError as error:
@@ -176,10 +178,12 @@ def _check_values(document: Document, space: Space, composition: Composition, bu
 
 
 def _grid(document: Document, space: Space, composition: Composition, budget: Budget) -> list[Params]:
+    if space.count > _MAX_GRID:
+        raise document.error(
+            "space", f"a grid of {space.count:,} points, more than {_MAX_GRID:,}; use fewer, or another sampler"
+        )
     points: list[Params] = []
-    for count, params in enumerate(space.points()):
-        if count == _MAX_GRID:
-            raise document.error("space", f"a grid of more than {_MAX_GRID:,} points; use fewer, or another sampler")
+    for params in space.points():
         try:
             budget.settings(composition, params, Path())
         except SettingError:
