@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ml_playground.composition.directories import experiment_files, sweep_files
 from ml_playground.composition.documents import read_document
+from ml_playground.errors import ConfigError, printable
 
 
 def experiment_lines() -> str:
@@ -20,5 +21,12 @@ def sweep_lines() -> str:
 
 def _lines(files: dict[str, Path]) -> str:
     width = max(map(len, files), default=0)
-    lines = (f"  {name:<{width}}  {read_document(path).get('description') or ''}" for name, path in files.items())
-    return "\n".join(lines)
+    return "\n".join(f"  {printable(name):<{width}}  {_description(path)}" for name, path in files.items())
+
+
+def _description(path: Path) -> str:
+    """One broken file must not hide the others."""
+    try:
+        return printable(str(read_document(path).get("description") or ""))
+    except ConfigError as error:
+        return f"({error})"

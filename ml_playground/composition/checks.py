@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
 from ml_playground.composition.documents import Document
+from ml_playground.composition.strings import is_reference
 from ml_playground.config import ExperimentConfig
 from ml_playground.ranges import range_problem
 
@@ -45,6 +46,13 @@ def check_document(document: Document) -> None:
     check_table(document, document.values, ExperimentConfig)
 
 
+def plain_type(hint: object) -> object:
+    """The type of a field that can be unset, or that type itself."""
+    if get_origin(hint) in (Union, UnionType):
+        return next(arg for arg in get_args(hint) if arg is not type(None))
+    return hint
+
+
 def schema_keys(schema: type[DataclassInstance] = ExperimentConfig, prefix: str = "") -> Iterator[str]:
     """Every dotted key of the schema, tables included."""
     return (key for key, _ in schema_types(schema, prefix))
@@ -58,9 +66,8 @@ def schema_types(schema: type[DataclassInstance] = ExperimentConfig, prefix: str
             yield from schema_types(hint, f"{prefix}{name}.")  # type: ignore[arg-type]  # a type, not an instance
 
 
-def is_interpolation(value: object) -> bool:
-    """Whether a value of a file stands for another one, as in ``"${train.runtime.max_iters}"``."""
-    return isinstance(value, str) and "${" in value
+PATHS = {key for key, kind in schema_types() if kind is Path}
+"""Settings in which ``~`` and ``$VAR`` are expanded."""
 
 
 def check_table(
@@ -114,6 +121,8 @@ def value_problem(value: object, hint: object, field: dataclasses.Field[object])
 
 def _suggestion(name: str, known: list[str], prefix: str, home: str) -> str:
     table = f"[{prefix.rstrip('.')}]" if prefix else "the top level"
+    if "." in name:
+        return f"a name in quotes is one key; remove the quotes: {name} = ..."
     if close := difflib.get_close_matches(name, known, n=1):
         return f"did you mean '{close[0]}'?"
     homes = [f"{home}{key.rpartition('.')[0]}" for key in schema_keys() if key.rpartition(".")[2] == name]
@@ -124,7 +133,7 @@ def _suggestion(name: str, known: list[str], prefix: str, home: str) -> str:
 
 def type_problem(value: object, hint: object) -> str | None:
     """What is wrong with a value's type, or None."""
-    if is_interpolation(value):
+    if is_reference(value):
         return _interpolation_problem(value)
     hint = plain_type(hint)
     if get_origin(hint) is dict:
@@ -149,13 +158,6 @@ def type_problem(value: object, hint: object) -> str | None:
     return f"must be {_article(_TOML_NAMES[get_origin(wanted) or wanted])}, not {show_value(value)}{mend}"
 
 
-def plain_type(hint: object) -> object:
-    """The type of a field that can be unset, or that type itself."""
-    if get_origin(hint) in (Union, UnionType):
-        return next(arg for arg in get_args(hint) if arg is not type(None))
-    return hint
-
-
 def _entries_problem(value: object, hint: object) -> str | None:
     if not isinstance(value, dict):
         return f"must be a table, not {show_value(value)}"
@@ -168,6 +170,8 @@ def _entries_problem(value: object, hint: object) -> str | None:
 def _interpolation_problem(value: object) -> str | None:
     try:
         OmegaConf.create([value])
+    except RecursionError:
+        return "is nested too deeply"
     except GrammarParseError as error:
         return f"{show_value(value)} is not a valid interpolation: {str(error.msg).splitlines()[0]}"
     return None  # what it resolves to is checked after composition

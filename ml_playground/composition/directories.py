@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
 
 from ml_playground.composition.documents import Document, read_document
@@ -21,9 +22,14 @@ def experiment_files() -> dict[str, Path]:
     """Name to file, sorted by name; a file in the working directory hides a shipped one."""
     found: dict[str, Path] = {}
     for directory in config_directories():
-        for path in sorted((directory / "experiment").glob("*.toml")):
+        for path in _toml_files(directory / "experiment"):
             found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
+
+
+def _toml_files(folder: Path) -> list[Path]:
+    """The files that somebody means: editors and other systems leave hidden ones, and links to nowhere."""
+    return sorted(path for path in folder.glob("*.toml") if not path.name.startswith(".") and path.is_file())
 
 
 def defaults_file() -> Path:
@@ -42,7 +48,7 @@ def sweep_files() -> dict[str, Path]:
     """Name to file, sorted by name; a file in the working directory hides a shipped one."""
     found: dict[str, Path] = {}
     for directory in (Path.cwd(), _PACKAGE, _PACKAGE.parent):
-        for path in sorted((directory / "sweeps").glob("*.toml")):
+        for path in _toml_files(directory / "sweeps"):
             found.setdefault(path.stem, path.resolve())
     return dict(sorted(found.items()))
 
@@ -60,8 +66,21 @@ def find_sweep(name: str) -> Document:
     return read_document(files[name])
 
 
-def lineage(name: str, exp_config: Path | None = None) -> list[Document]:
-    """The files an experiment is made of, the strongest first: its own, its parents', the shared defaults.
+@dataclass(frozen=True)
+class Ancestor:
+    """A file that an experiment is made of, with those that it inherits from, the weakest first."""
+
+    document: Document
+    parents: list[Ancestor]
+
+    @property
+    def documents(self) -> list[Document]:
+        """This file and all below, the strongest first."""
+        return [self.document, *(document for parent in reversed(self.parents) for document in parent.documents)]
+
+
+def lineage(name: str, exp_config: Path | None = None) -> Ancestor:
+    """The files an experiment is made of but for the shared defaults, each read once.
 
     Raises:
         UsageError: no experiment has that name.
@@ -70,20 +89,17 @@ def lineage(name: str, exp_config: Path | None = None) -> list[Document]:
     files = experiment_files()
     if exp_config is None and name not in files:
         raise UsageError(f"unknown experiment '{name}'; {_known(name, files)}")
-    documents: list[Document] = []
-    _collect(read_document(exp_config or files[name]), files, documents, trail=())
-    return [*documents, read_document(defaults_file())]
+    return _ancestor(read_document(exp_config or files[name]), files, trail=())
 
 
-def _collect(document: Document, files: dict[str, Path], found: list[Document], trail: tuple[Path, ...]) -> None:
+def _ancestor(document: Document, files: dict[str, Path], trail: tuple[Path, ...]) -> Ancestor:
     trail = (*trail, document.path.resolve())
-    found.append(document)
-    for parent in reversed(document.parents):
+    for parent in document.parents:
         if parent not in files:
             raise document.error("defaults", f"unknown experiment '{parent}'; {_known(parent, files)}")
         if files[parent].resolve() in trail:
             raise document.error("defaults", f"'{parent}' inherits itself; remove it")
-        _collect(read_document(files[parent]), files, found, trail)
+    return Ancestor(document, [_ancestor(read_document(files[name]), files, trail) for name in document.parents])
 
 
 def _known(name: str, files: dict[str, Path]) -> str:

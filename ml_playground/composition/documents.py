@@ -10,9 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
+from ml_playground.durable import read_regular
 from ml_playground.errors import ConfigError, printable
 
 Table = dict[str, object]
+_DEEPEST = 50
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,11 @@ class Document:
 
     def line_of(self, key: str) -> int:
         """Line (from 1) that completes the dotted key: the shortest prefix that parses and contains it."""
-        lines = self.text.splitlines()
+        lines = self.text.split("\n")  # TOML knows no other line ends
         for count in range(1, len(lines) + 1):
             try:
                 table = tomllib.loads("\n".join(lines[:count]))
-            except tomllib.TOMLDecodeError:
+            except (ValueError, RecursionError):
                 continue
             if lookup(table, key) is not None:
                 return count
@@ -79,20 +81,44 @@ def read_document(path: Path) -> Document:
     Raises:
         ConfigError: the file is unreadable, not UTF-8, or not TOML.
     """
-    empty = Document(path, "", {})
+    name = Document(path, "", {}).name
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{empty.name}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
+        raise ConfigError(f"{name}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
     except OSError as error:
-        raise ConfigError(f"{empty.name}: cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
     try:
-        return Document(path, text, tomllib.loads(text))
+        document = Document(path, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         where = re.search(r"\(at (?:line (\d+), column (\d+)|end of document)\)", str(error))
-        line = where[1] if where and where[1] else str(max(1, len(text.splitlines())))
+        line = where[1] if where and where[1] else str(text.rstrip("\n").count("\n") + 1)
         problem = str(error) if where is None else str(error)[: where.start()].strip()
-        raise ConfigError(f"{empty.name}:{line}: not valid TOML: {problem}") from None
+        raise ConfigError(f"{name}:{line}: not valid TOML: {problem}") from None
+    except RecursionError:
+        raise ConfigError(f"{name}: not valid TOML: nested too deeply") from None
+    except ValueError as error:  # Python's own limit of digits
+        digits = re.search(r"\d{1000}", text.replace("_", ""))
+        line = text[: digits.start()].count("\n") + 1 if digits else 1
+        raise ConfigError(f"{name}:{line}: not valid TOML: {str(error).split(';')[0]}") from None
+    _refuse_extremes(document)
+    return document
+
+
+def _refuse_extremes(document: Document) -> None:
+    """Refuse what TOML's grammar lets pass and no reader has to take."""
+    waiting: list[tuple[object, str, int]] = [(document.table, "", 0)]
+    while waiting:
+        value, key, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise document.error(key, f"nested more than {_DEEPEST} levels deep")
+        if isinstance(value, dict):
+            inner = cast("Table", value).items()
+            waiting += [(item, f"{key}.{name}" if key else name, depth + 1) for name, item in inner]
+        elif isinstance(value, list):
+            waiting += [(item, key, depth + 1) for item in cast("list[object]", value)]
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise document.error(key, "is an integer of more than 64 bits")
 
 
 def _leaves(table: Table, prefix: str) -> Iterator[tuple[str, object]]:
@@ -104,9 +130,12 @@ def _leaves(table: Table, prefix: str) -> Iterator[tuple[str, object]]:
 
 
 def lookup(table: object, key: str) -> object | None:
-    """The value at a dotted key of nested tables, or None."""
-    for part in key.split("."):
-        if not isinstance(table, dict) or part not in table:
-            return None
-        table = cast("Table", table)[part]
-    return table
+    """The value at a dotted key of nested tables, or None. A name in quotes may have dots itself."""
+    if not isinstance(table, dict):
+        return None
+    table = cast("Table", table)
+    if key in table:
+        return table[key]
+    heads = (key[:place] for place, character in enumerate(key) if character == "." and key[:place] in table)
+    found = (lookup(table[head], key[len(head) + 1 :]) for head in heads)
+    return next((value for value in found if value is not None), None)

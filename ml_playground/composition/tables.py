@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from ml_playground.composition.checks import check_table, is_interpolation, plain_type
+from ml_playground.composition.checks import check_table, plain_type
 from ml_playground.composition.documents import Document
+from ml_playground.composition.strings import is_reference
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,7 +26,7 @@ def read_table(document: Document, schema: type[T], *, home: str = "") -> T:
     """
     check_table(document, document.table, schema, home=home)
     for key, value in document.leaves():
-        if any(map(is_interpolation, cast("list[object]", value) if isinstance(value, list) else [value])):
+        if any(map(is_reference, cast("list[object]", value) if isinstance(value, list) else [value])):
             raise document.error(key, "refers to another value, which only an experiment can; write the value itself")
     # Not through OmegaConf, in whose grammar a string such as `???` is none.
     hints = get_type_hints(schema)

@@ -1,13 +1,13 @@
-"""Teaches Hydra to read TOML.
+"""Gives Hydra the TOML files of an experiment, which are read already.
 
-Hydra's search path takes URLs; ``toml:///folder`` is a folder of TOML files, and ``toml:///file.toml`` one file that
-poses as ``experiment/EXP_CONFIG``.
+Hydra's names have a grammar of their own, so it sees numbers in place of the names that people give: ``experiment/0``
+is one file, and says by number which others it inherits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
@@ -16,11 +16,33 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-from ml_playground.composition.directories import config_directories
-from ml_playground.composition.documents import Table, read_document
+from ml_playground.composition.directories import Ancestor
+from ml_playground.composition.documents import Document, Table
 
-EXP_CONFIG = "exp-config"
-exp_config_file: ContextVar[Path | None] = ContextVar("exp_config_file", default=None)
+ROOT = "config"
+composed: ContextVar[Mapping[str, Table]] = ContextVar("composed")
+"""What :class:`TomlSource` serves: Hydra's name of a file to its content."""
+
+
+def name_files(ancestor: Ancestor, defaults: Document, values: Callable[[Document], Table]) -> dict[str, Table]:
+    """An experiment's files by Hydra's names; ``ROOT`` is the one to compose.
+
+    Args:
+        values: What a file sets, as OmegaConf may have it.
+    """
+    files: dict[str, Table] = {}
+
+    def add(each: Ancestor) -> str:
+        parents: list[object] = [add(parent) for parent in each.parents]
+        number = str(len(files))
+        # An experiment is stronger than what it inherits; Hydra's order is from weak to strong.
+        files[f"experiment/{number}"] = {"defaults": [*parents, "_self_"], **values(each.document)}
+        return number
+
+    choice = add(ancestor)
+    # The shared defaults are weaker than any experiment.
+    files[ROOT] = {"defaults": ["_self_", {"experiment": choice}], **values(defaults)}
+    return files
 
 
 class TomlSource(ConfigSource):
@@ -31,53 +53,31 @@ class TomlSource(ConfigSource):
         return "toml"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        document = read_document(self._file(config_path))
-        config = OmegaConf.create({"defaults": _defaults(config_path, document.parents), **document.values})
+        config = OmegaConf.create(dict(composed.get()[config_path]))
         # The whole file stands at the root of the config, so nobody has to write package headers.
         return ConfigResult(self.provider, self.full_path(), config, header={"package": "_global_"})
 
     def available(self) -> bool:
-        return Path(self.path).exists()
+        return True
 
     def is_group(self, config_path: str) -> bool:
-        if Path(self.path).is_file():
-            return config_path == "experiment"
-        return (Path(self.path) / config_path).is_dir()
+        return config_path == "experiment"
 
     def is_config(self, config_path: str) -> bool:
-        if Path(self.path).is_file():
-            return config_path == f"experiment/{EXP_CONFIG}"
-        return self._file(config_path).is_file()
+        return config_path in composed.get()
 
-    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        if results_filter is ObjectType.GROUP or Path(self.path).is_file():
-            return []
-        return sorted(path.stem for path in (Path(self.path) / config_path).glob("*.toml"))
-
-    def _file(self, config_path: str) -> Path:
-        root = Path(self.path)
-        return root if root.is_file() else root / f"{config_path}.toml"
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:  # noqa: ARG002  # Hydra's
+        return []
 
 
 class TomlSearchPath(SearchPathPlugin):
-    """Puts the config folders, and the ``--exp-config`` file, on Hydra's search path."""
+    """Puts the files on Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for directory in config_directories():
-            search_path.append("ml_playground", f"toml://{directory}")
-        if file := exp_config_file.get():
-            search_path.append("ml_playground", f"toml://{file.resolve()}")
+        search_path.append("ml_playground", "toml://composed")
 
 
 def register() -> None:
     """Make Hydra know both; it is harmless to do so again."""
     for plugin in (TomlSource, TomlSearchPath):
         Plugins.instance().register(plugin)
-
-
-def _defaults(config_path: str, parents: list[str]) -> list[str | Table]:
-    # An experiment is stronger than what it inherits, and weaker than nothing but its own later lines;
-    # the shared defaults are weaker than the experiment. Hydra's order says so, from weak to strong.
-    if config_path.startswith("experiment/"):
-        return [*parents, "_self_"]
-    return ["_self_", {"experiment": "???"}]

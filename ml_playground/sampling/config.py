@@ -10,6 +10,7 @@ from omegaconf import SI
 from ml_playground.ranges import SettingError, bounded
 from ml_playground.training.config import Device, Dtype
 
+_LEAST_PENALTY = 1e-3
 _LEAST_TEMPERATURE = 1e-30
 """Logits divided by less leave the range of float32."""
 
@@ -43,7 +44,7 @@ class SamplingConfig:
     """Keep the likeliest tokens that together have this probability; 1 keeps all."""
     min_p: float = bounded(0.0, ge=0, le=1)
     """Keep the tokens that are at least this fraction as likely as the likeliest; 0 keeps all."""
-    repetition_penalty: float = bounded(1.0, ge=0.01, le=100)
+    repetition_penalty: float = bounded(1.0, gt=0, le=1000)
     """Makes tokens less likely that the prompt or the sample has already; 1 does not, 1.1 to 1.3 is usual."""
     stop: list[str] = field(default_factory=list[str])
     """A sample ends before the first of these strings."""
@@ -65,6 +66,11 @@ def check_sampling(sampling: SamplingConfig) -> None:
         raise SettingError(
             ("sample.sample.temperature",),
             f"temperature = {sampling.temperature} is too small to divide by; 0 always takes the likeliest token",
+        )
+    if sampling.repetition_penalty < _LEAST_PENALTY:
+        raise SettingError(
+            ("sample.sample.repetition_penalty",),
+            f"repetition_penalty = {sampling.repetition_penalty} is too small to divide by; 1 is no penalty",
         )
     if "" in sampling.stop:
         raise SettingError(("sample.sample.stop",), "an empty string would stop every sample at once; remove it")
