@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from ml_playground.door import run_command
 from ml_playground.errors import UsageError
 
-VERBS = {
-    "prepare": "turn the source text into token files",
-    "train": "train, or go on training; prepares first where needed",
-    "sample": "write text with the best checkpoint",
-    "loop": "prepare, train and sample",
-    "sweep": "search for better values, or go on searching",
-    "runs": "list all runs: how far, how good, where",
-}
+if TYPE_CHECKING:
+    from ml_playground.config import ExperimentConfig
+
 _EXAMPLES = """\
 examples:
   mlp loop bundestag_char
@@ -52,49 +48,91 @@ def run(arguments: list[str]) -> None:
     if options.verb is None:
         parser.print_help()
         return
-    if options.verb == "runs":
-        from ml_playground.runs.listing import print_runs
-
-        print_runs()
-    elif options.verb == "sweep":
-        from ml_playground.sweeping.run import run_sweep
-        from ml_playground.sweeping.sweep import load_sweep
-
-        run_sweep(load_sweep(options.sweep, options.experiment, options.exp_config))
-    else:
-        _run_verb(options.verb, options.experiment, options.exp_config)
+    VERBS[options.verb].run(options)
 
 
-def _run_verb(verb: str, experiment: str, exp_config: Path | None) -> None:
-    # Here and not above: Hydra and torch take seconds to import, and help needs neither.
+# Imports are in the functions: Hydra, Optuna and torch take seconds, and help needs none of them.
+
+
+def _load(options: argparse.Namespace) -> ExperimentConfig:
     from ml_playground.composition.load import load_experiment
 
-    config = load_experiment(experiment, exp_config)
-    match verb:
-        case "prepare":
-            from ml_playground.runs.prepare import prepare
-            from ml_playground.runs.summary import print_summary
+    return load_experiment(options.experiment, options.exp_config)
 
-            print_summary(prepare(config))
-        case "train":
-            from ml_playground.runs.train import train
 
-            train(config)
-        case "sample":
-            from ml_playground.runs.sample import sample
+def _prepare(options: argparse.Namespace) -> None:
+    config = _load(options)
+    from ml_playground.runs.prepare import prepare
+    from ml_playground.runs.summary import print_summary
 
-            sample(config)
-        case _:
-            from ml_playground.runs.loop import loop
+    print_summary(prepare(config))
 
-            loop(config)
+
+def _train(options: argparse.Namespace) -> None:
+    config = _load(options)
+    from ml_playground.runs.train import train
+
+    train(config)
+
+
+def _sample(options: argparse.Namespace) -> None:
+    config = _load(options)
+    from ml_playground.runs.sample import sample
+
+    sample(config)
+
+
+def _loop(options: argparse.Namespace) -> None:
+    config = _load(options)
+    from ml_playground.runs.loop import loop
+
+    loop(config)
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from ml_playground.sweeping.run import run_sweep
+    from ml_playground.sweeping.sweep import load_sweep
+
+    run_sweep(load_sweep(options.sweep, options.experiment, options.exp_config))
+
+
+def _runs(_options: argparse.Namespace) -> None:
+    from ml_playground.runs.listing import print_runs
+
+    print_runs()
+
+
+class Verb(NamedTuple):
+    """What ``mlp`` can do."""
+
+    summary: str
+    run: Callable[[argparse.Namespace], None]
+
+
+VERBS = {
+    "prepare": Verb("turn the source text into token files", _prepare),
+    "train": Verb("train, or go on training; prepares first where needed", _train),
+    "sample": Verb("write text with the best checkpoint", _sample),
+    "loop": Verb("prepare, train and sample", _loop),
+    "sweep": Verb("search for better values, or go on searching", _sweep),
+    "runs": Verb("list all runs: how far, how good, where", _runs),
+}
+
+
+class _Version(argparse.Action):
+    def __call__(self, *_arguments: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"ml-playground {version('ml-playground')}")
+        sys.exit(0)
 
 
 def _parser() -> argparse.ArgumentParser:
     layout = argparse.RawDescriptionHelpFormatter
     parser = _Parser(prog="mlp", description="One step of an experiment.", epilog=_EXAMPLES, formatter_class=layout)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for verb, summary in VERBS.items():
+    for verb, (summary, _) in VERBS.items():
         one = verbs.add_parser(verb, help=summary, description=summary, epilog=_EXAMPLES, formatter_class=layout)
         if verb == "runs":
             continue

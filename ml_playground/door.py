@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from ml_playground.errors import PlaygroundError, Stopped
+from ml_playground.errors import PlaygroundError, Stopped, printable
 from ml_playground.signals import stop_signals
 from ml_playground.streams import forgive_streams
 
@@ -20,9 +23,25 @@ def run_command(command: Callable[[], None]) -> NoReturn:
     try:
         command()
     except (PlaygroundError, Stopped) as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001  # the last resort: what gets here is a defect, and must be told as one
+        print(_unexpected(error), file=sys.stderr)
+        sys.exit(1)
     sys.exit(0)
+
+
+def _unexpected(error: Exception) -> str:
+    """The line about a defect; its traceback goes into a file."""
+    lines = str(error).strip().splitlines()
+    what = printable(f"unexpected {type(error).__name__}{f': {lines[0][:200]}' if lines else ''}")
+    try:
+        descriptor, path = tempfile.mkstemp(".log", "mlp-error-")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as log:
+            log.write(f"{' '.join(sys.argv)!a}\n{''.join(traceback.format_exception(error))}")
+    except OSError as problem:
+        return f"{what}; this is a defect, please report it (its traceback cannot be written: {problem.strerror})"
+    return f"{what}; this is a defect: please report it with {path}, which has the traceback"
 
 
 def stop_on_signals() -> None:

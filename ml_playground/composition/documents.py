@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ class Document:
     @property
     def name(self) -> str:
         """The path as a person would type it from here."""
-        path = self.path.resolve()
+        path = Path(os.path.abspath(self.path))  # noqa: PTH100  # a link has the name that was given
         here = Path.cwd()
         return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ml_playground.console import say
-from ml_playground.durable import is_locked
+from ml_playground.durable import is_locked, read_regular
+from ml_playground.errors import printable
 from ml_playground.runs.folder import LOCK
 from ml_playground.runs.manifest import RunManifest
 
@@ -54,7 +56,7 @@ def find_runs(root: Path = OUTPUTS) -> list[RunSummary]:
             if status == "running" and not is_locked(path.parent / LOCK):
                 manifest = _read(path)  # again: it may have ended since, and only then let go of its lock
                 status = "interrupted" if manifest.status == "running" else manifest.status
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             say(f"{path}: cannot be read; left out")
             continue
         runs.append(RunSummary(path.parent, manifest, status, sum(map(_size, _files(path.parent)))))
@@ -62,9 +64,22 @@ def find_runs(root: Path = OUTPUTS) -> list[RunSummary]:
 
 
 def _read(path: Path) -> RunManifest:
+    """Raises:
+    OSError, ValueError, TypeError, RecursionError: it cannot be read, or is not what a run has written.
+    """
     known = {field.name for field in fields(RunManifest)}
-    table = json.loads(path.read_text(encoding="utf-8"))
-    return RunManifest(**{key: value for key, value in table.items() if key in known})
+    table: object = json.loads(read_regular(path))
+    if not isinstance(table, dict):
+        raise TypeError("no table")
+    manifest = RunManifest(**{key: value for key, value in table.items() if key in known})
+    numbers = (manifest.step, manifest.max_iters, manifest.best_step, manifest.resumed_from or 0, manifest.best or 0.0)
+    if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers):
+        raise TypeError("no number")
+    if not isinstance(manifest.experiment, str) or not isinstance(manifest.status, str):
+        raise TypeError("no name")
+    if datetime.fromisoformat(manifest.ended or manifest.started).tzinfo is None:
+        raise ValueError("no time zone")
+    return manifest
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -91,15 +106,16 @@ def print_runs(root: Path = OUTPUTS) -> None:
     for run in runs:
         manifest = run.manifest
         table.add_row(
-            manifest.experiment + (f" (resumed at {manifest.resumed_from:,})" if manifest.resumed_from else ""),
-            run.status,
+            printable(manifest.experiment)
+            + (f" (resumed at {manifest.resumed_from:,})" if manifest.resumed_from else ""),
+            printable(run.status),
             f"{manifest.step:,}/{manifest.max_iters:,}",
             "" if manifest.best is None else f"{manifest.best:.4f}",
             "" if manifest.best is None else f"{manifest.best_step:,}",
             run.age,
             f"{run.bytes / 1e6:.1f} MB",
-            str(run.folder),
+            printable(str(run.folder)),
         )
     # Through a pipe there is no width to fit into, and nothing may be cut.
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    Console(highlight=False, width=width).print(table)
+    Console(highlight=False, markup=False, emoji=False, width=width).print(table)

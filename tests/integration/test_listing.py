@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml_playground.durable import lock
 from ml_playground.runs.listing import find_runs, print_runs
+from ml_playground.runs.manifest import RunManifest
 from ml_playground.runs.train import train
 from tests.integration import children
 from tests.integration.children import Hook
@@ -58,3 +63,40 @@ def test_asking_does_not_disturb_a_run_that_starts(tiny: Tiny, workspace: Path) 
     while process.is_alive():
         find_runs()
     assert process.exitcode == 0, children.log(workspace)
+
+
+@given(
+    st.binary(max_size=60)
+    | st.dictionaries(
+        st.sampled_from([field.name for field in dataclasses.fields(RunManifest)]),
+        st.none() | st.integers() | st.text(max_size=5) | st.floats() | st.lists(st.integers(), max_size=2),
+    ).map(lambda table: json.dumps(table).encode())
+)
+def test_a_record_of_any_bytes_is_listed_or_left_out(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    folder = tmp_path_factory.getbasetemp() / "records" / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_bytes(data)
+    print_runs(folder.parent)
+
+
+def test_a_record_that_was_changed_is_left_out_and_the_others_are_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes: dict[str, dict[str, object]] = {
+        "good": {},
+        "step": {"step": "x"},
+        "best": {"best": "low"},
+        "when": {"started": 5},
+    }
+    for name, change in changes.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        RunManifest(name, "finished", 12, "data", "cpu").write(folder)
+        path = folder / "run.json"
+        path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8")
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "run.json")
+    print_runs(tmp_path)
+    captured = capsys.readouterr()
+    assert [line.split()[0] for line in captured.out.splitlines()] == ["name", "good"]
+    assert captured.err.count("run.json: cannot be read; left out") == 4
