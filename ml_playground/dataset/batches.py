@@ -29,15 +29,31 @@ class Batch:
 class Batches:
     """The windows of one split."""
 
-    def __init__(self, dataset: PreparedDataset, split: Split, batch_size: int, block_size: int) -> None:
-        """Raises:
-        DataError: the split is shorter than one window.
+    def __init__(
+        self,
+        dataset: PreparedDataset,
+        split: Split,
+        batch_size: int,
+        block_size: int,
+        *,
+        key: str = "train.data.block_size",
+        shuffled: bool = False,
+    ) -> None:
+        """Args:
+            key: The setting that ``block_size`` is from, for messages.
+            shuffled: Whether batches are to be :meth:`shuffled`, which takes a window from any offset.
+
+        Raises:
+            DataError: the split is too short.
         """
         tokens = dataset.tokens(split)
-        if len(tokens) <= block_size:
+        least = 2 * block_size + 1 if shuffled else block_size + 1
+        kind = ' with sampler = "shuffled"' if shuffled else ""
+        if len(tokens) < least:
             raise DataError(
-                f"{dataset.folder}: the {split} split has {len(tokens)} tokens, too few for train.data.block_size"
-                f" = {block_size}; use more text or a smaller block_size"
+                f"{dataset.folder}: the {split} split has {len(tokens)} tokens, too few for {key} = {block_size}"
+                f"{kind}, which needs {least}; use more text or a smaller"
+                f" {key.rpartition('.')[2]}"
             )
         self._windows = sliding_window_view(tokens, block_size + 1)
         self.batch_size = batch_size

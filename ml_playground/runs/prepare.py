@@ -25,7 +25,9 @@ def prepare(config: ExperimentConfig) -> PreparedDataset:
             dataset, verb = prepare_dataset(config.prepare, source), "prepared"
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise DataError(f"data cannot be prepared: {where}{error.strerror}; nothing is left half-written") from None
+        raise DataError(
+            f"data cannot be prepared: {where}{error.strerror or error}; nothing is left half-written"
+        ) from None
     meta = dataset.meta
     say(
         f"{verb}: {meta.train_tokens:,} train and {meta.val_tokens:,} val tokens, vocabulary {meta.vocab_size:,},"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import hashlib
+import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Self
@@ -22,6 +26,26 @@ PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each new attempt; there is one attempt more than there are pauses."""
 TIMEOUT = 30.0
 """Seconds without a byte after which a server counts as silent."""
+
+
+_PROXIES = ("ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+_OTHERS = ("NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+Refuse = Callable[[bytes], str | None]
+
+
+def html_page(head: bytes) -> str | None:
+    """Whether a file begins as a page for browsers does."""
+    if re.match(rb"\s*<(!doctype\s+html|html)\b", head.removeprefix(codecs.BOM_UTF8), re.IGNORECASE):
+        return "answered with a page for browsers, which is not the file"
+    return None
+
+
+def no_xml(head: bytes) -> str | None:
+    """The same, where XML is wanted."""
+    if not head.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"<"):
+        return "answered with something that is not XML"
+    return html_page(head)
 
 
 def download(
@@ -42,30 +66,48 @@ class Downloader:
         self._min_interval = min_interval
         self._pauses = pauses
         self._next_request = 0.0
-        self._client = httpx.Client(
-            follow_redirects=True,
-            timeout=timeout,
-            # Ranges and digests are about the file's own bytes, so they must not come compressed.
-            headers={"Accept-Encoding": "identity", "User-Agent": "ml-playground"},
-            event_hooks={"request": [self._wait_for_turn]},
-        )
+        self._timeout = timeout
+        self._clients = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._client.close()
+        self._clients.close()
 
-    def fetch(self, url: str, path: Path, sha256: str | None) -> None:
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """Made at the first request: what is there already must not fail for how the network is set up.
+
+        Raises:
+            _Lasting: environment variables name a proxy or certificates that cannot be used.
+        """
+        try:
+            client = httpx.Client(
+                follow_redirects=True,
+                timeout=self._timeout,
+                # Ranges and digests are about the file's own bytes, so they must not come compressed.
+                headers={"Accept-Encoding": "identity", "User-Agent": "ml-playground"},
+                event_hooks={"request": [self._wait_for_turn]},
+            )
+        except (ImportError, httpx.InvalidURL, ValueError, OSError) as error:
+            raise _Lasting(f"cannot be fetched{_surroundings(_PROXIES + _OTHERS)} ({error})") from None
+        return self._clients.enter_context(client)
+
+    def fetch(self, url: str, path: Path, sha256: str | None, *, refuse: Refuse = html_page) -> None:
         """Put the file at an http or https address at ``path``; nothing happens where it is there already.
 
         What a cut connection or a killed process left in ``<path>.part`` is gone on with, where the server can do so
         and an ETag or ``sha256`` (hex; None checks nothing) shows that both halves are of one version. A file at
         ``path`` with another digest is replaced. Two processes that want the same file fetch it once.
 
+        Args:
+            refuse: What is wrong with the beginning of a file, or None: servers answer with a page of their own when
+                they are closed, or take us for a robot.
+
         Raises:
-            DataError: it cannot be had, cannot be written, or has another digest. One line, which says where to put
-                the file by hand.
+            DataError: it cannot be had, cannot be written, is refused, or has another digest. One line, which says
+                where to put the file by hand.
         """
         if not re.fullmatch(r"https?://\S+", url, re.IGNORECASE):
             raise _failure(repr(url), "is no http or https address", path)
@@ -75,28 +117,29 @@ class Downloader:
             path.parent.mkdir(parents=True, exist_ok=True)
             with lock(path.with_name(f".{path.name}.lock"), wait=True):
                 if not _is_there(path, sha256):  # another process may have just fetched it
-                    self._fetch(url, path, sha256)
+                    self._fetch(url, path, sha256, refuse)
                     say(f"downloaded: {url} to {path}")
         except OSError as error:
             raise _failure(url, f"cannot be saved ({error.strerror})", path) from None
 
-    def _fetch(self, url: str, path: Path, sha256: str | None) -> None:
+    def _fetch(self, url: str, path: Path, sha256: str | None, refuse: Refuse) -> None:
         partial = Partial(path)
         for pause in (*self._pauses, None):
             try:
-                self._attempt(url, partial, path.name, sha256)
+                self._attempt(url, partial, path.name, sha256, refuse)
                 break
             except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, _Passing) as error:
                 problem = str(error) or type(error).__name__
                 if pause is None:
-                    raise _failure(url, f"{problem}, {len(self._pauses) + 1} times", path) from None
+                    times = len(self._pauses) + 1
+                    raise _failure(url, f"{problem}, {times} times{_surroundings(_PROXIES)}", path) from None
                 say(f"{url}: {problem}; trying again in {pause:g} s")
                 time.sleep(pause)
             except (httpx.RequestError, httpx.InvalidURL, _Lasting) as error:
                 raise _failure(url, str(error), path) from None
         partial.complete()
 
-    def _attempt(self, url: str, partial: Partial, name: str, sha256: str | None) -> None:
+    def _attempt(self, url: str, partial: Partial, name: str, sha256: str | None, refuse: Refuse) -> None:
         headers: dict[str, str] = {}
         etag = partial.etag(url)
         # Without either, the two halves could be of different versions, and nobody would notice.
@@ -113,6 +156,10 @@ class Downloader:
             if resumed:
                 raise _Passing("changed on the server since the first part came")
             raise _Lasting(f"has other content than expected: SHA-256 {found}, not {sha256.lower()}")
+
+        if problem := refuse(partial.head()):
+            partial.discard()
+            raise _Lasting(problem)
 
     def _wait_for_turn(self, _request: httpx.Request) -> None:
         time.sleep(max(0.0, self._next_request - time.monotonic()))
@@ -166,6 +213,12 @@ def _is_there(path: Path, sha256: str | None) -> bool:
         return path.is_file()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256.lower()
+
+
+def _surroundings(variables: Sequence[str]) -> str:
+    """The environment variables that decide how the network is reached, which may be what is wrong."""
+    names = [name for name in variables if os.environ.get(name)]
+    return f", with {', '.join(names)} set in the environment" if names else ""
 
 
 def _failure(url: str, problem: str, path: Path) -> DataError:

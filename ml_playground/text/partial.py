@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ml_playground.durable import sync_folder, write_text
+
+_HEAD = 1024
 
 
 class Partial:
@@ -37,7 +40,13 @@ class Partial:
         return None
 
     def start(self, url: str, etag: str) -> BinaryIO:
-        """Open it for the first byte, whatever was there."""
+        """Open it for the first byte, whatever was there.
+
+        Raises:
+            OSError: somebody else's file has the name.
+        """
+        if self._data.exists() and not self._origin.exists():
+            raise FileExistsError(errno.EEXIST, f"{self._data} is in the way, which this program did not write")
         # In this order: a process that dies in between must not leave old bytes beside the new origin.
         self._data.unlink(missing_ok=True)
         write_text(self._origin, json.dumps({"url": url, "etag": etag}))
@@ -51,6 +60,11 @@ class Partial:
         """Hex digest of the bytes so far."""
         with self._data.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def head(self) -> bytes:
+        """The beginning of the file."""
+        with self._data.open("rb") as file:
+            return file.read(_HEAD)
 
     def complete(self) -> None:
         """Give the file its final name. The bytes reach the disk first."""

@@ -11,12 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from ml_playground.durable import open_regular
 from ml_playground.errors import DataError
 from ml_playground.text.transfer import Transfer
 from ml_playground.text.unknown import surrogates, unknown
 from ml_playground.text.utf8 import whole
 
 _BLOCK = 1 << 21
+_UTF8 = "UTF-8"
+_LONGEST_CHARACTER = 4
+_DAMAGE = 16
+"""Bytes around a damaged one, which decide."""
 
 Chunks = Iterator[bytes]
 """A text as UTF-8, cut between characters; line ends are line feeds."""
@@ -95,8 +100,8 @@ class TextFile:
             DataError: as :attr:`fingerprint`.
         """
         encoding = self._inspected[1]
-        with self.path.open("rb") as file:
-            if encoding == "utf-8-sig" and file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+        with open_regular(self.path) as file:
+            if encoding == _UTF8 and file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
                 file.seek(0)
             rest = b""
             while block := file.read(_BLOCK):
@@ -112,23 +117,36 @@ class TextFile:
     def _inspected(self) -> tuple[str, str]:
         """Digest of the bytes and the encoding.
 
+        Nearly every byte is a character of cp1252, so that being valid says nothing. A text is read as cp1252 where
+        more than ten times as many bytes fit into no character of UTF-8 as there are characters beyond ASCII that do,
+        and where no single byte, put right, would make it UTF-8.
+
         Raises:
             DataError: the file is missing, unreadable, empty, or no text in either encoding.
         """
         try:
-            for encoding in ("utf-8-sig", "cp1252"):
-                if digest := self._digest(encoding):
-                    return digest, encoding
+            digest, bad = self._digest("utf-8-sig")
+            if bad is None:
+                return digest, _UTF8
+            if self._is_cp1252(bad):
+                digest, worse = self._digest("cp1252")
+                if worse is None:
+                    return digest, "cp1252"
+            with open_regular(self.path) as file:
+                line = file.read(bad).count(b"\n") + 1
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read: {error.strerror}") from None
-        raise DataError(f"{self.path}: is neither UTF-8 nor cp1252; save it as UTF-8")
+        raise DataError(
+            f"{self.path}: byte {bad} (in line {line}) is not UTF-8; mend that place, or convert a text of another"
+            " encoding, as with  iconv -f CP1252 -t UTF-8"
+        )
 
-    def _digest(self, encoding: str) -> str | None:
-        """Digest of the bytes, or None where they are not in the encoding."""
+    def _digest(self, encoding: str) -> tuple[str, int | None]:
+        """Digest of the bytes, and the first of them that is not in the encoding."""
         digest, decoder = hashlib.sha256(), codecs.getincrementaldecoder(encoding)()
         position, size = 0, self.path.stat().st_size
         with (
-            self.path.open("rb") as file,
+            open_regular(self.path) as file,
             Transfer(f"reading {self.path.name}", 0, size) as transfer,
             ThreadPoolExecutor(1) as hasher,  # takes about as long as decoding, and needs no lock of Python's
         ):
@@ -141,19 +159,49 @@ class TextFile:
                     )
                 hashed.result()
                 hashed = hasher.submit(digest.update, block)
+                position += len(block)
                 try:
                     decoder.decode(block)
-                except UnicodeDecodeError:
-                    return None
-                position += len(block)
+                except UnicodeDecodeError as error:
+                    return "", position - len(error.object) + error.start
                 transfer.advance(len(block))
         if position == 0:
             raise DataError(f"{self.path}: is empty; put text into it")
         try:
             decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            return "", position - len(error.object) + error.start
+        return digest.hexdigest(), None
+
+    def _is_cp1252(self, first: int) -> bool:
+        """Whether bytes that are not UTF-8, from ``first`` on, are those of another encoding, and no damage."""
+        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        fitting = unfitting = 0
+        with open_regular(self.path) as file:
+            while block := file.read(_BLOCK):
+                beyond = [character for character in decoder.decode(block) if character > "\x7f"]
+                bad = sum("\udc80" <= character <= "\udcff" for character in beyond)
+                unfitting += bad
+                fitting += len(beyond) - bad
+            file.seek(max(0, first - _LONGEST_CHARACTER))
+            place = file.read(_DAMAGE)
+        # More bytes than one character has are no damage of one.
+        return unfitting > 10 * fitting and (unfitting >= _LONGEST_CHARACTER or not _one_byte_from_utf8(place))
+
+
+def _one_byte_from_utf8(text: bytes) -> bool:
+    """Whether UTF-8, which may begin and end within a character, comes of a text when one byte is another one."""
+    text = text.lstrip(bytes(range(0x80, 0xC0)))
+
+    def fits(changed: bytes) -> bool:
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(changed)
         except UnicodeDecodeError:
-            return None
-        return digest.hexdigest()
+            return False
+        return True
+
+    others = (bytes([other]) for other in range(256))
+    return fits(text) or any(fits(text[:at] + one + text[at + 1 :]) for one in others for at in range(len(text)))
 
 
 def _line_feeds(chunk: bytes) -> bytes:

@@ -74,9 +74,10 @@ class Trainer:
         self._session = session
         self._folder: Path = config.runtime.out_dir
         size = (config.data.batch_size, config.data.block_size)
-        self._train_batches = Batches(dataset, "train", *size)
+        self._train_batches = Batches(dataset, "train", *size, shuffled=config.data.sampler is Sampler.shuffled)
         eval_size = (config.runtime.eval_batch_size, config.runtime.eval_block_size)
-        self._val_batches = Batches(dataset, "val", eval_size[0] or size[0], eval_size[1] or size[1])
+        key = "train.runtime.eval_block_size" if eval_size[1] else "train.data.block_size"
+        self._val_batches = Batches(dataset, "val", eval_size[0] or size[0], eval_size[1] or size[1], key=key)
         self._model = model.to(hardware.device)
         self._loss: LossFunction = model.loss
         self._state = TrainState(

@@ -384,3 +384,30 @@ def test_many_files_are_fetched_at_a_polite_pace(site: Site, tmp_path: Path) -> 
     assert len(times) == 4  # a redirect is a request too
     # Since the start, not since the one before: a busy server can be late to notice a request, but never early.
     assert all(when >= 0.1 * place for place, when in enumerate(times)), times
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1080"),
+        ("http_proxy", "no address at all"),
+        ("NO_PROXY", "localhost,[::1]"),
+        ("NO_PROXY", "localhost,fd00::/8"),
+        ("SSL_CERT_FILE", "/nope.pem"),
+    ],
+)
+def test_a_network_that_is_set_up_wrong_is_blamed_on_the_variable(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv(name, value)
+    path = tmp_path / "file"
+    with pytest.raises(DataError, match=rf"[^\n]*, with [^\n]*{name}[^\n]* set in the environment.*put it at {path}$"):
+        download(site.url, path, SHA256, pauses=())
+
+
+def test_somebody_elses_file_with_the_name_of_a_part_is_kept(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_bytes(b"mine")
+    with pytest.raises(DataError, match=r"file\.part is in the way"):
+        download(site.url, tmp_path / "file", SHA256)
+    assert (tmp_path / "file.part").read_bytes() == b"mine"

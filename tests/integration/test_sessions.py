@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from ml_playground.errors import DataError
-from ml_playground.experiments.bundestag_char.preparer import DOWNLOADS
 from ml_playground.experiments.registry import find_preparer
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextSource
@@ -25,6 +24,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, float]] = []
+        self.closed = False
         self.url = f"http://127.0.0.1:{self.server_port}/btp/{{term}}/{{term}}{{session}}.xml"
 
 
@@ -34,6 +34,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append((self.path, time.monotonic()))
         number = int(self.path[-7:-4])
         content = protocol_xml(number, DAYS[number]).encode() if number in DAYS else b""
+        if self.server.closed and content:
+            content = b"<!DOCTYPE html>\n<html><body>We are closed today.</body></html>"
         self.send_response(200 if content else 404)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -64,7 +66,11 @@ def bundestag(server: Server, *sessions: str, interval: float = 0.0, folder: Pat
 def test_named_sessions_are_fetched_once_and_are_the_source(workspace: Path, server: Server) -> None:
     first = bundestag(server, "20/3", "20/1-2")
     assert [path for path, _ in server.asked] == [f"/btp/20/2000{number}.xml" for number in (3, 1, 2)]
-    assert sorted(path.name for path in DOWNLOADS.glob("*.xml")) == ["20001.xml", "20002.xml", "20003.xml"]
+    assert sorted(path.name for path in Path("data/bundestag_char/sessions").glob("*.xml")) == [
+        "20001.xml",
+        "20002.xml",
+        "20003.xml",
+    ]
     assert len(list(first.documents())) == 3
     assert "20/3, 20/1-2" in first.description
     bundestag(server, "20/1-3")
@@ -103,3 +109,21 @@ def test_an_address_without_places_for_the_numbers_is_refused(workspace: Path, s
         bundestag(server, "20/1")
     with pytest.raises(DataError, match=r"prepare\.sessions: needs prepare\.url"):
         find_preparer("bundestag_char")(PrepareConfig(sessions=["20/1"]))
+
+
+def test_a_page_that_a_closed_server_sends_is_not_kept_as_a_protocol(server: Server, workspace: Path) -> None:
+    server.closed = True
+    with pytest.raises(DataError, match=r"20001\.xml: answered with a page for browsers, .*put it at got/20001\.xml$"):
+        bundestag(server, "20/1", folder=Path("got"))
+    assert [path.name for path in Path("got").iterdir() if not path.name.startswith(".")] == []
+    server.closed = False
+    assert len(list(bundestag(server, "20/1", folder=Path("got")).documents())) == 2
+
+
+def test_sessions_that_are_there_need_no_network(
+    server: Server, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundestag(server, "20/1")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nope.pem")
+    assert len(list(bundestag(server, "20/1").documents())) == 2

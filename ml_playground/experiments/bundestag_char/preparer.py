@@ -6,15 +6,13 @@ from pathlib import Path
 
 from ml_playground.errors import DataError
 from ml_playground.experiments.bundestag_char.sample import sample_text
-from ml_playground.experiments.registry import preparer
+from ml_playground.experiments.registry import default_folder, preparer
 from ml_playground.text.bundestag.corpus import Corpus, files_below
 from ml_playground.text.bundestag.reader import looks_like_xml
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextFile, TextInMemory, TextSource
 
-DATASETS = Path("ml_playground/experiments/bundestag_char/datasets")
-DEFAULT_INPUT = DATASETS / "input.txt"
-DOWNLOADS = DATASETS / "sessions"
+NAME = "bundestag_char"
 
 
 @preparer("bundestag_tiktoken")
@@ -30,7 +28,7 @@ def bundestag(config: PrepareConfig) -> TextSource:
     """
     if config.sessions:
         return _sessions(config)
-    path = config.input or DEFAULT_INPUT
+    path = config.input or default_folder(NAME) / "input.txt"
     if path.is_dir():
         files = files_below(path)
         return _corpus(config, f"{path} ({len(files):,} files)", files)
@@ -45,7 +43,7 @@ def _sessions(config: PrepareConfig) -> TextSource:
 
     if not config.url:
         raise DataError("prepare.sessions: needs prepare.url, where they are published")
-    folder = config.input or DOWNLOADS
+    folder = config.input or default_folder(NAME) / "sessions"
     files = fetch_sessions(config.sessions, config.url, folder, config.request_interval)
     return _corpus(config, f"{', '.join(config.sessions)} in {folder}", files)
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ml_playground.experiments.registry import preparer
+from ml_playground.experiments.registry import default_folder, preparer
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextFile, TextSource
-
-DEFAULT_INPUT = Path("ml_playground/experiments/shakespeare/datasets/input.txt")
 
 
 @preparer("shakespeare_char")
@@ -19,7 +15,7 @@ def shakespeare(config: PrepareConfig) -> TextSource:
     Raises:
         DataError: it is not there and cannot be fetched; one line says where to put it.
     """
-    path = config.input or DEFAULT_INPUT
+    path = config.input or default_folder("shakespeare") / "input.txt"
     # A file that is there is the user's, whatever its digest.
     if config.url and not path.exists():
         # Here and not above: nobody else should wait for an HTTP client.

@@ -26,14 +26,24 @@ SUFFIXES = (".txt", ".xml")
 def files_below(folder: Path) -> list[Path]:
     """The texts and protocols below a folder, by name; hidden files and those of other kinds are left out.
 
+    Links to folders are followed, unless they lead back to where they are.
+
     Raises:
         DataError: there are none.
     """
-    below = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    files = sorted(path for path in below if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    files = sorted(path for path in _below(folder, frozenset()) if path.suffix.lower() in SUFFIXES and path.is_file())
     if not files:
         raise DataError(f"{folder}: holds no {' or '.join(SUFFIXES)} file; put texts or protocols into it")
     return files
+
+
+def _below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above:
+        return
+    for path in folder.iterdir():
+        if not path.name.startswith("."):
+            yield from _below(path, above | {real}) if path.is_dir() else (path,)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 from defusedxml.common import EntitiesForbidden, ExternalReferenceForbidden
 from defusedxml.ElementTree import ParseError, fromstring
 
+from ml_playground.durable import open_regular, read_regular
 from ml_playground.errors import DataError
 from ml_playground.text.bundestag.old_xml import read_old_xml
 from ml_playground.text.bundestag.protocol_xml import read_protocol_xml
@@ -38,7 +39,7 @@ def looks_like_xml(path: Path) -> bool:
         DataError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(_HEAD)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
@@ -56,7 +57,7 @@ def read_session(path: Path) -> Session:
             entities, or is no plenary protocol; one line that names the file.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     try:

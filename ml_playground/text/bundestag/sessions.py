@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml_playground.console import say
 from ml_playground.errors import DataError
-from ml_playground.text.download import Downloader
+from ml_playground.text.download import Downloader, no_xml
 
 _SESSIONS = re.compile(r"(\d{1,2})/(\d{1,3})(?:-(\d{1,3}))?")
 
@@ -36,7 +36,7 @@ def fetch_sessions(sessions: Sequence[str], url: str, folder: Path, request_inte
     with Downloader(min_interval=request_interval) as downloader:
         for path, (term, number) in absent.items():
             address = url.replace("{term}", f"{term:02}").replace("{session}", f"{number:03}")
-            downloader.fetch(address, path, None)
+            downloader.fetch(address, path, None, refuse=no_xml)
     return list(paths)
 
 

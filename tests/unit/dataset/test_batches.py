@@ -95,3 +95,13 @@ def test_a_split_shorter_than_a_window_is_refused(dataset: PreparedDataset, bloc
     else:
         with pytest.raises(DataError, match=r"the val split has 200 tokens, too few for train\.data\.block_size = 200"):
             Batches(dataset, "val", 1, block_size)
+
+
+def test_a_split_that_is_too_short_is_blamed_on_the_setting(dataset: PreparedDataset) -> None:
+    length = len(dataset.tokens("val"))
+    with pytest.raises(DataError, match=rf"{length} tokens, too few for train.runtime.eval_block_size = {length}"):
+        Batches(dataset, "val", 1, length, key="train.runtime.eval_block_size")
+    block_size = (length - 1) // 2
+    assert Batches(dataset, "val", 1, block_size, shuffled=True).shuffled(1, 0).inputs.shape == (1, block_size)
+    with pytest.raises(DataError, match=rf'block_size = {block_size + 1} with sampler = "shuffled"'):
+        Batches(dataset, "val", 1, block_size + 1, shuffled=True)

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from ml_playground.errors import DataError, UserError
-from ml_playground.experiments.bundestag_char.preparer import DEFAULT_INPUT
-from ml_playground.experiments.registry import find_preparer, preparer
-from ml_playground.experiments.shakespeare.preparer import DEFAULT_INPUT as SHAKESPEARE
+from ml_playground.experiments.registry import default_folder, find_preparer, preparer
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextInMemory, TextSource
 
@@ -56,14 +54,33 @@ def test_an_installed_package_brings_its_own(tmp_path: Path, monkeypatch: pytest
     sys.modules.pop("third_party_corpus")
 
 
+def test_a_package_that_is_broken_stops_only_who_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metadata = tmp_path / "broken_corpus-1.0.dist-info"
+    metadata.mkdir()
+    (tmp_path / "broken_corpus.py").write_text("import nothing_of_that_name\n", encoding="utf-8")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-corpus\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[ml_playground.experiments]\ncorpus = broken_corpus\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert find_preparer("bundestag_char") is not None
+    with pytest.raises(UserError, match=r"'mine', and broken_corpus cannot be imported \(ModuleNotFoundError: "):
+        find_preparer("mine")
+
+
+def test_in_a_checkout_an_experiments_own_text_lies_beside_its_preparer(workspace: Path) -> None:
+    assert default_folder("shakespeare") == Path("data/shakespeare")
+    (workspace / "ml_playground/experiments/shakespeare").mkdir(parents=True)
+    assert default_folder("shakespeare") == Path("ml_playground/experiments/shakespeare/datasets")
+
+
 def test_bundestag_char_reads_the_input_it_is_given(workspace: Path) -> None:
     source = find_preparer("bundestag_char")(PrepareConfig(preparer="x", input=Path("input.txt")))
     assert text_of(source) == (workspace / "input.txt").read_text(encoding="utf-8")
 
 
 def test_bundestag_char_reads_the_default_file_where_the_user_put_one(workspace: Path) -> None:
-    DEFAULT_INPUT.parent.mkdir(parents=True)
-    DEFAULT_INPUT.write_text("Mein Text", encoding="utf-8")
+    path = Path("data/bundestag_char/input.txt")
+    path.parent.mkdir(parents=True)
+    path.write_text("Mein Text", encoding="utf-8")
     assert text_of(find_preparer("bundestag_char")(PrepareConfig(preparer="x"))) == "Mein Text"
 
 
@@ -71,7 +88,7 @@ def test_bundestag_char_says_that_it_uses_the_sample_and_where_text_belongs(work
     source = find_preparer("bundestag_char")(PrepareConfig(preparer="x"))
     assert isinstance(source, TextInMemory)
     assert "embedded sample" in source.description
-    assert str(DEFAULT_INPUT) in source.description
+    assert "there is no data/bundestag_char/input.txt" in source.description
 
 
 def test_an_input_that_is_named_but_missing_is_an_error_and_not_the_sample(workspace: Path) -> None:
@@ -87,9 +104,10 @@ def test_shakespeare_that_is_there_is_not_fetched_and_not_replaced(workspace: Pa
 
 
 def test_shakespeare_that_cannot_be_fetched_says_where_to_put_it(workspace: Path) -> None:
-    with pytest.raises(DataError, match=rf"'nowhere': .*put it at {SHAKESPEARE}$"):
+    path = Path("data/shakespeare/input.txt")
+    with pytest.raises(DataError, match=rf"'nowhere': .*put it at {path}$"):
         find_preparer("shakespeare")(PrepareConfig(preparer="shakespeare", url="nowhere"))
-    assert not SHAKESPEARE.exists()
+    assert not path.exists()
 
 
 def test_preparers_are_found_without_loading_an_http_client() -> None:

@@ -144,3 +144,16 @@ def test_one_sitting_with_one_item_is_taken_apart_by_turns(tmp_path: Path) -> No
     assert documents(corpus(tmp_path)) == turns
     (tmp_path / "b.txt").write_text("Noch ein Text.\n", encoding="utf-8")
     assert documents(corpus(tmp_path)) == ["".join(turns), "Noch ein Text.\n"]
+
+
+def test_links_to_folders_are_followed_and_not_in_circles(
+    mixed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = tmp_path_factory.mktemp("store")
+    (store / "d.txt").write_text("elsewhere", encoding="utf-8")
+    (mixed / "linked").symlink_to(store)
+    (store / "back").symlink_to(mixed)
+    (mixed / "nowhere.txt").symlink_to("gone")
+    names = [str(path.relative_to(mixed)) for path in files_below(mixed)]
+    assert "linked/d.txt" in names
+    assert len(names) == 6
