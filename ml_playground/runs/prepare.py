@@ -9,6 +9,8 @@ from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import DataError
 from ml_playground.experiments.registry import find_preparer
 
+_FEW = 5
+
 
 def prepare(config: ExperimentConfig) -> PreparedDataset:
     """Make the token files, or find them made.
@@ -33,4 +35,10 @@ def prepare(config: ExperimentConfig) -> PreparedDataset:
         f"{verb}: {meta.train_tokens:,} train and {meta.val_tokens:,} val tokens, vocabulary {meta.vocab_size:,},"
         f" in {dataset.folder}"
     )
+    val, share = len(meta.val_documents), meta.val_tokens / (meta.train_tokens + meta.val_tokens)
+    if 0 < val < _FEW:
+        say(
+            f"note: only {val} of {meta.documents:,} documents are for validation, with {100 * share:.1f} % of the"
+            " tokens: their loss says little about other texts"
+        )
     return dataset

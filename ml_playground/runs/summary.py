@@ -14,7 +14,8 @@ def print_summary(dataset: PreparedDataset) -> None:
     """The table, on standard output."""
     meta = dataset.meta
     tokens = meta.train_tokens + meta.val_tokens
-    documents = f"{meta.documents:,}, of which {len(meta.val_documents):,} for validation"
+    val = len(meta.val_documents)
+    documents = f"{meta.documents:,} = {meta.documents - val:,} train + {val:,} val"
     sizes = {split: (dataset.folder / f"{split}.bin").stat().st_size / 1e6 for split in ("train", "val")}
     rows = {
         "source": meta.source,

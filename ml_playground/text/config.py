@@ -41,6 +41,10 @@ class LayoutConfig:
     """The party in brackets after the name; offices belong to the name and stay."""
     interjections: bool = True
     """Applause, laughter and heckles, in brackets on lines of their own."""
+    headings: bool = False
+    """Headings of the agenda and the numbers of printed papers, which nobody says."""
+    not_spoken: bool = True
+    """Speeches that were handed in for the record (``redeart="zu_protokoll"``): printed as said, and never spoken."""
 
 
 @dataclass

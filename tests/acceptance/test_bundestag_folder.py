@@ -40,5 +40,5 @@ def test_the_whole_folder_is_one_dataset_in_order_of_date(workspace: Path, share
     assert rest.startswith("Plenarprotokoll 17/1\nDeutscher Bundestag")
     assert len(re.findall("[äöüß]", rest)) > 20_000
     assert not re.search("\ufffd|Ã|\r|\ufeff", text)
-    # Every sitting with an agenda is several documents, and none is so fine that a speech would be cut.
+    # Every sitting is several documents, and none is so fine that a speech would be cut.
     assert len(sittings) < meta.documents < sum(len(session.turns) for session in sittings)

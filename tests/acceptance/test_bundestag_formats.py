@@ -12,7 +12,7 @@ import pytest
 from defusedxml import ElementTree
 
 from ml_playground.text.bundestag.reader import read_session
-from ml_playground.text.bundestag.session import Interjection, Paragraph, Session, Turn, render
+from ml_playground.text.bundestag.session import Heading, Interjection, Paragraph, Session, Turn, render
 from ml_playground.text.config import LayoutConfig
 
 DATES = {
@@ -91,11 +91,20 @@ def test_no_paragraph_or_interjection_is_lost_or_added(shared: Path, name: str) 
     sitting = re.sub(r"\(Schluss: [^<]*", "", sitting)
     paragraphs = re.findall(r'<p(?: klasse="(?!redner|N)[^"]*")?>(.*?)</p>', sitting)
     content = [part for turn in read_session(path).turns for part in turn.content]
-    assert sum(isinstance(part, Paragraph) for part in content) == sum(bool(without_tags(text)) for text in paragraphs)
-    assert sum(isinstance(part, Interjection) for part in content) == sitting.count("<kommentar>")
+    lines = (Paragraph, Heading)
+    breaks = [text for text in map(without_tags, paragraphs) if re.fullmatch(r"\(Unterbrechung[^()]*\)", text)]
+    assert sum(isinstance(part, lines) for part in content) + len(breaks) == sum(
+        bool(without_tags(text)) for text in paragraphs
+    )
+    titles = [without_tags(text) for text in re.findall(r'<p klasse="T[^"]*">(.*?)</p>', sitting)]
+    # "Ich rufe den Tagesordnungspunkt 1 auf:" is of such a class too, and said.
+    headings = [text for text in titles if text and not re.search(r"\b(auf|rufe)\b.*\b(rufe|auf)$|\.$", text)]
+    assert sum(isinstance(part, Heading) for part in content) == len(headings)
+    assert sum(isinstance(part, Interjection) for part in content) == sitting.count("<kommentar>") + len(breaks)
     plain = re.sub("<sup>[0-9]</sup>", "", sitting)
     expected = sum(
-        len("".join(without_tags(text).split())) for text in re.findall("<kommentar>(.*?)</kommentar>", plain)
+        len("".join(without_tags(text).split()))
+        for text in [*re.findall("<kommentar>(.*?)</kommentar>", plain), *breaks]
     )
     assert sum(len("".join(part.text.split())) for part in content if isinstance(part, Interjection)) == expected
 
@@ -179,3 +188,9 @@ def test_words_torn_at_line_ends_are_whole(shared: Path) -> None:
     assert "BÜNDNIS 90/DIE GRÜNEN" in text
     assert not re.findall(r"\w- (?!und |oder )\w+", text)
     assert "ausgezahlt werden, noch vor" in render(read_session(shared / "bundestag/xml/01143.xml"))
+
+
+@pytest.mark.parametrize("name", DATES)
+def test_the_numbers_of_printed_papers_are_no_speech(shared: Path, name: str) -> None:
+    said = render(read_session(shared / "bundestag" / name), LayoutConfig(interjections=False))
+    assert not re.findall(r"(?m)^Drucksachen? \d+/\d+$", said)

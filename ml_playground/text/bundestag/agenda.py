@@ -1,35 +1,30 @@
-"""A sitting, taken apart where one item of the agenda ends and the next begins."""
+"""A sitting, taken apart between speeches."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from ml_playground.text.bundestag.session import Session, Turn
 
-# "Ich rufe den Tagesordnungspunkt 3 auf:", "Dann rufe ich auf: Punkt 5 der Tagesordnung". All formats print it alike.
-_CALL = re.compile(r"\brufe\b.*(Tagesordnung|Zusatzpunkt|Einzelplan|\bPunkte?\b)")
+_SHORTEST = 2000
+"""Characters: less is the chair giving the floor, or a question, and belongs to what comes of it."""
 
 
-def agenda_items(session: Session) -> list[Session]:
-    """The items of a sitting, each with all that is said about it; no turn is cut in two.
+def passages(session: Session) -> list[Session]:
+    """The speeches of a sitting, each with the words of the chair that introduce it; no turn is cut in two.
 
-    An item begins with the turn in which the chair calls it up, which may end the one before. What comes before the
-    first call is an item too.
+    A passage begins with a turn of the chair where the one before is long enough; a short end belongs to the last.
     """
-    items: list[list[Turn]] = [[]]
+    found: list[list[Turn]] = [[]]
     for turn in session.turns:
-        if items[-1] and _calls(turn):
-            items.append([])
-        items[-1].append(turn)
-    return [replace(session, turns=tuple(turns)) for turns in items]
+        if turn.speaker and turn.speaker.chair and _size(found[-1]) >= _SHORTEST:
+            found.append([])
+        found[-1].append(turn)
+    if len(found) > 1 and _size(found[-1]) < _SHORTEST:
+        short = found.pop()
+        found[-1] += short
+    return [replace(session, turns=tuple(turns)) for turns in found]
 
 
-def single_turns(session: Session) -> list[Session]:
-    """The turns of a sitting, one by one."""
-    return [replace(session, turns=(turn,)) for turn in session.turns]
-
-
-def _calls(turn: Turn) -> bool:
-    chair = turn.speaker is not None and turn.speaker.chair
-    return chair and any(_CALL.search(part.text) for part in turn.content)
+def _size(turns: list[Turn]) -> int:
+    return sum(len(line.text) for turn in turns for line in turn.content)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ml_playground.console import say
 from ml_playground.errors import DataError
-from ml_playground.text.bundestag.agenda import agenda_items, single_turns
+from ml_playground.text.bundestag.agenda import passages
 from ml_playground.text.bundestag.reader import looks_like_xml, read_session
 from ml_playground.text.bundestag.session import render
 from ml_playground.text.config import LayoutConfig, OnBadFile
@@ -50,8 +50,7 @@ def _below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
 class Corpus:
     """Debates in order of date, and behind them plain texts, which have none, in order of name.
 
-    A document is an item of the agenda, a text file, or, where there is nothing but one sitting with one item, a turn;
-    so no speech is ever cut in two.
+    A document is a passage of a sitting, or a text file; so no speech is ever cut in two.
     """
 
     description: str
@@ -85,7 +84,7 @@ class Corpus:
     @cached_property
     def _contents(self) -> _Contents:
         """Of all files, which are read once."""
-        contents = _Contents(self.layout, alone=len(self.paths) == 1)
+        contents = _Contents(self.layout)
         skipped = 0
         with Transfer("reading files", 0, None) as transfer:
             for path in self.paths:
@@ -119,12 +118,11 @@ class _Sitting:
 class _Contents:
     """What was in the files."""
 
-    def __init__(self, layout: LayoutConfig, *, alone: bool) -> None:
+    def __init__(self, layout: LayoutConfig) -> None:
         self.spool = Spool()
         self.sittings: dict[tuple[int, int], _Sitting] = {}
         self.texts: list[TextFile] = []
         self._layout = layout
-        self._alone = alone
 
     def add(self, path: Path) -> None:
         """Take in a file.
@@ -142,10 +140,7 @@ class _Contents:
             raise DataError(
                 f"{path}: is session {session.term}/{session.number}, as {twin.path} is; remove one of the two"
             )
-        parts = agenda_items(session)
-        if self._alone and len(parts) == 1:
-            parts = single_turns(session)
-        places = [self.spool.add(text) for part in parts if (text := render(part, self._layout))]
+        places = [self.spool.add(text) for part in passages(session) if (text := render(part, self._layout))]
         self.sittings[session.term, session.number] = _Sitting(path, session.term, session.number, session.date, places)
 
 

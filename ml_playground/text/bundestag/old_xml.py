@@ -11,19 +11,20 @@ taken from the printed pages, with their contents list, headers and columns, in 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial, reduce
 from xml.etree.ElementTree import Element
 
 from ml_playground.errors import DataError
 from ml_playground.text.bundestag.hyphenation import join
-from ml_playground.text.bundestag.pages import FULL_LINE, label_at, sitting_lines
+from ml_playground.text.bundestag.line import END_OF_SENTENCE, closing_bracket
+from ml_playground.text.bundestag.pages import FULL_LINE, Label, label_at, sitting_lines
 from ml_playground.text.bundestag.session import Session
 from ml_playground.text.bundestag.transcript import Transcript
 
 _LONGEST_PRINTED_LINE = 100
 _LONGEST_INTERJECTION = 15
-_END_OF_SENTENCE = re.compile(r"[.!?:][“”\"'»)\]]*$")
 
 
 def read_old_xml(root: Element) -> Session:
@@ -37,6 +38,7 @@ def read_old_xml(root: Element) -> Session:
         raise DataError(f"is a document of the kind {kind!r}, not 'PLENARPROTOKOLL'")
     transcript = Transcript()
     _Printed(sitting_lines(root.findtext("TEXT", "")), transcript).read()
+    transcript.mark_headings()
     number = root.findtext("NR", "").rpartition("/")[2]
     return transcript.session(root.findtext("WAHLPERIODE"), number, root.findtext("DATUM"))
 
@@ -50,6 +52,8 @@ class _Printed:
         long_lines = sum(len(line) > _LONGEST_PRINTED_LINE for line in lines)
         self.wrapped = long_lines < len(lines) / 20
         self.hyphenated = {word for line in lines for word in re.findall(r"\b\w+(?:-\w+)+", line)}
+        labels = filter(None, (label_at(lines, at) for at in range(len(lines))))
+        self.chairs = Counter(label.speaker.name for label in labels if label.speaker.chair)
         self.paragraph = self.last_line = ""
         self.lines_of_turn = 0
 
@@ -57,7 +61,7 @@ class _Printed:
         at = 0
         while at < len(self.lines):
             line, before = self.lines[at], self.lines[at - 1] if at else ""
-            if label := label_at(self.lines, at):
+            if (label := label_at(self.lines, at)) and not self.quotes(label, before):
                 self.end_paragraph()
                 self.transcript.speaker(label.speaker)
                 self.paragraph = self.last_line = label.rest
@@ -70,6 +74,19 @@ class _Printed:
                 self.text(line, before)
                 at += 1
         self.end_paragraph()
+
+    def quotes(self, label: Label, before: str) -> bool:
+        """Whether a line that begins like a label is the middle of a sentence: ``the words of / President Reagan: …``.
+
+        In wrapped text labels have lines of their own, and a sentence has ended before. Else only what presides over
+        nothing here is doubted: a chair that is named once.
+        """
+        if not before or not self.paragraph:
+            return False
+        unfinished = not END_OF_SENTENCE.search(self.paragraph)
+        if self.wrapped:
+            return bool(label.rest) or unfinished
+        return unfinished and label.speaker.chair and self.chairs[label.speaker.name] == 1
 
     def end_paragraph(self) -> None:
         self.transcript.paragraph(self.paragraph)
@@ -90,7 +107,7 @@ class _Printed:
         salutation = self.wrapped and self.lines_of_turn == 1 and self.paragraph.endswith("!")
         if salutation or line[0].islower() or self.paragraph.endswith("-"):
             return True
-        return not _END_OF_SENTENCE.search(self.paragraph) and len(self.last_line) >= FULL_LINE
+        return not END_OF_SENTENCE.search(self.paragraph) and len(self.last_line) >= FULL_LINE
 
     def interjection(self, start: int) -> int:
         """Take the interjection that begins on this line, up to the bracket that closes it; the number of lines."""
@@ -100,7 +117,7 @@ class _Printed:
             if count > 1 and label_at(self.lines, start + count - 1):
                 break
             whole = join(whole, line, self.hyphenated) if line else whole
-            if end := _closing_bracket(whole):
+            if end := closing_bracket(whole):
                 self.transcript.interjection(whole[:end])
                 self.paragraph = self.last_line = whole[end:].strip()
                 return count
@@ -108,13 +125,3 @@ class _Printed:
         end = self.lines.index("", start) if self.wrapped and "" in self.lines[start:] else start + 1
         self.transcript.interjection(reduce(partial(join, hyphenated=self.hyphenated), self.lines[start:end]))
         return end - start
-
-
-def _closing_bracket(text: str) -> int:
-    """The position behind the bracket that closes the first one; 0 if none does."""
-    depth = 0
-    for position, character in enumerate(text, 1):
-        depth += (character == "(") - (character == ")")
-        if depth == 0:
-            return position
-    return 0

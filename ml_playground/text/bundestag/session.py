@@ -22,7 +22,14 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """What is said, or a heading that is called up; one line."""
+    """What is said; one line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What is printed between what is said: an item of the agenda, or the number of a printed paper; one line."""
 
     text: str
 
@@ -34,13 +41,18 @@ class Interjection:
     text: str
 
 
+Line = Paragraph | Heading | Interjection
+
+
 @dataclass(frozen=True)
 class Turn:
     """What one speaker says until the next one does."""
 
     speaker: Speaker | None
     """None for text that comes before anyone has been named."""
-    content: tuple[Paragraph | Interjection, ...]
+    content: tuple[Line, ...]
+    spoken: bool = True
+    """False for a speech that was handed in for the record."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +85,10 @@ def render(session: Session, layout: LayoutConfig | None = None) -> str:
     """
     layout = layout or LayoutConfig()
     turns: list[str] = []
+    left_out = (*(() if layout.interjections else (Interjection,)), *(() if layout.headings else (Heading,)))
     for turn in session.turns:
-        lines = [part.text for part in turn.content if layout.interjections or isinstance(part, Paragraph)]
-        if not lines:
+        lines = [part.text for part in turn.content if not isinstance(part, left_out)]
+        if not lines or not (turn.spoken or layout.not_spoken):
             continue
         if turn.speaker and layout.speakers:
             lines.insert(0, _label(turn.speaker, layout))

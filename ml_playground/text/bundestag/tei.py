@@ -20,6 +20,8 @@ from ml_playground.text.bundestag.line import one_line
 from ml_playground.text.bundestag.session import Session, Speaker
 from ml_playground.text.bundestag.transcript import Transcript
 
+_APART = frozenset(["lb", "pb", "p", "table", "row", "cell", "list", "item"])
+"""Elements beside which there are no halves of a word."""
 _DASH = re.compile(r"(?<!\S)--?(?=[\s,;.!?]|$)")
 
 
@@ -34,6 +36,7 @@ def read_tei(root: Element) -> Session:
         raise DataError("has no element 'text/body'")
     transcript = Transcript()
     _walk(body, transcript)
+    transcript.mark_headings()
     header = "{*}teiHeader/{*}fileDesc"
     title = f"{header}/{{*}}titleStmt"
     return transcript.session(
@@ -45,16 +48,30 @@ def read_tei(root: Element) -> Session:
 
 def _walk(element: Element, transcript: Transcript) -> None:
     for child in element:
-        tag = child.tag.rpartition("}")[2]
-        if tag == "p":
-            transcript.paragraph(_text(child))
-        elif tag == "stage":
-            transcript.interjection(_text(child))
+        tag = _tag(child)
+        if tag in ("p", "stage"):
+            _say(child, transcript)
         elif tag == "sp":
             transcript.speaker(_speaker(child))
             _walk(child, transcript)
         elif tag == "div":
             _walk(child, transcript)
+
+
+def _say(element: Element, transcript: Transcript) -> None:
+    """A paragraph or a stage direction, in which others may stand."""
+    said = element.text or ""
+    add = transcript.interjection if _tag(element) == "stage" else transcript.paragraph
+    for child in element:
+        if _tag(child) == "stage":
+            add(_whole(said))
+            _say(child, transcript)
+            said = ""
+        else:
+            blank = " " if _tag(child) in _APART else ""
+            said += f"{blank}{''.join(child.itertext())}{blank}"
+        said += child.tail or ""
+    add(_whole(said))
 
 
 def _speaker(turn: Element) -> Speaker | None:
@@ -71,5 +88,9 @@ def _speaker(turn: Element) -> Speaker | None:
     return Speaker(name, party, role, chair)
 
 
-def _text(element: Element) -> str:
-    return mend(_DASH.sub("–", one_line("".join(element.itertext()))))
+def _tag(element: Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _whole(text: str) -> str:
+    return mend(_DASH.sub("–", one_line(text)))

@@ -9,12 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ml_playground.dataset.prepare import find_dataset, fingerprint, prepare_dataset
 from ml_playground.dataset.prepared import open_dataset
-from ml_playground.dataset.split import val_documents
 from ml_playground.errors import DataError
 from ml_playground.text.config import PrepareConfig, TokenizerKind
 from ml_playground.text.ids import END_OF_TEXT
@@ -123,17 +120,6 @@ def test_the_split_follows_its_seed(workspace: Path) -> None:
     assert first.val_documents == again.val_documents != other.val_documents
     assert first.fingerprint == again.fingerprint != other.fingerprint
     assert other.split_seed == 2
-
-
-@given(st.lists(st.integers(1, 100), min_size=2, max_size=20), st.floats(0.01, 0.99), st.integers(0, 9))
-def test_both_splits_have_a_document_and_validation_no_more_than_its_share(
-    sizes: list[int], fraction: float, seed: int
-) -> None:
-    chosen = val_documents(sizes, fraction, seed)
-    assert chosen == sorted(set(chosen))
-    assert 0 < len(chosen) < len(sizes)
-    total = sum(sizes[place] for place in chosen)
-    assert total <= fraction * sum(sizes) or total == min(sizes)
 
 
 def test_no_documents_are_too_little(config: PrepareConfig) -> None:

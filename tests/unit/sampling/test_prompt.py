@@ -21,7 +21,7 @@ def test_a_prompt_is_read_as_a_text_is(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("name", "problem"),
     [("gone", "cannot be read"), ("pipe", "not a regular file"), ("latin", "byte 1 is not UTF-8"), ("empty", "empty"),
-     (".", "not a regular file"), ("a\0b", "cannot be read")],
+     (".", "Is a directory"), ("a\0b", "cannot be read")],
 )  # fmt: skip
 def test_a_file_that_is_no_prompt_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, problem: str

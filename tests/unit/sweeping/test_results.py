@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from ml_playground.errors import RunError
+from ml_playground.errors import RunError, printable
 from ml_playground.sweeping.results import write_results
 from ml_playground.sweeping.study import REASON
 from ml_playground.sweeping.sweep import Sweep, load_sweep
@@ -80,4 +80,4 @@ def test_files_have_the_names_that_the_sweep_has(
     assert {path.name for path in sweep.folder.iterdir()} == {"leaderboard.csv", "best.toml", "report.html"}
     best = tomllib.loads((sweep.folder / "best.toml").read_text(encoding="utf-8"))
     assert best["train"]["runtime"]["out_dir"] == f"outputs/bundestag_char-{name}-best"
-    assert f"report: {sweep.folder}/report.html" in capsys.readouterr().err
+    assert printable(f"report: {sweep.folder}/report.html") in capsys.readouterr().err

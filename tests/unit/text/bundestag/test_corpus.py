@@ -108,42 +108,31 @@ def test_a_folder_without_texts_says_what_it_lacks(tmp_path: Path) -> None:
         files_below(tmp_path)
 
 
-CALLS = [
-    ("Präsident Ott:", "Guten Morgen!"),
-    ("Präsident Ott:", "Ich rufe den Tagesordnungspunkt 1 auf:"),  # the same turn
-    ("Anna Berg (SPD):", "Ich rufe den Tagesordnungspunkt 9 auf – das darf ich nicht."),
-    ("Präsident Ott:", "Dann rufe ich auf: Punkt 2 der Tagesordnung."),
+LONG = "So geht das nicht, und das wissen Sie. " * 60
+TURNS = [
+    ("Präsident Ott:", "Das Wort hat die Kollegin Berg."),
+    ("Anna Berg (SPD):", LONG),
+    ("Präsident Ott:", "Eine Zwischenfrage?"),
     ("Anna Berg (SPD):", "Ja."),
-    ("Präsident Ott:", "Ich rufe Sie zur Ordnung."),
-    ("Vizepräsidentin Dr. Graf:", "Ich rufe die Zusatzpunkte 3 und 4 auf."),
+    ("Vizepräsidentin Dr. Graf:", "Danke."),
+    ("Jo Kern (FDP):", LONG),
+    ("Präsident Ott:", "Wir sind am Ende."),
 ]
 
 
-def test_a_document_is_an_item_of_the_agenda_in_whatever_format(tmp_path: Path) -> None:
+def test_a_document_is_a_speech_with_what_introduces_it_in_whatever_format(tmp_path: Path) -> None:
     formats = {
-        "a": protocol_xml(1, "26.10.2021", CALLS),
-        "b": old_xml(2, "23.10.2013", CALLS),
-        "c": tei(3, "1998-01-01", CALLS),
+        "a": protocol_xml(1, "26.10.2021", TURNS),
+        "b": old_xml(2, "23.10.2013", TURNS),
+        "c": tei(3, "1998-01-01", TURNS),
     }
     for name, text in formats.items():
         (tmp_path / f"{name}.xml").write_text(text, encoding="utf-8")
     source = corpus(tmp_path, interjections=False)
     first_words = [text.split("\n")[1] for text in documents(source)]
-    assert (
-        first_words
-        == ["Guten Morgen!", "Dann rufe ich auf: Punkt 2 der Tagesordnung.", "Ich rufe die Zusatzpunkte 3 und 4 auf."]
-        * 3
-    )
+    assert first_words == ["Das Wort hat die Kollegin Berg.", "Eine Zwischenfrage?"] * 3
     assert all(text.endswith("\n\n") for text in documents(source))
-
-
-def test_one_sitting_with_one_item_is_taken_apart_by_turns(tmp_path: Path) -> None:
-    path = tmp_path / "a.xml"
-    path.write_text(tei(3, "1998-01-01"), encoding="utf-8")
-    turns = ["Präsidentin Bas:\nGuten Morgen!\n\n", "Ott (SPD):\nFrau Präsidentin! Ich fange an.\n\n"]
-    assert documents(corpus(tmp_path)) == turns
-    (tmp_path / "b.txt").write_text("Noch ein Text.\n", encoding="utf-8")
-    assert documents(corpus(tmp_path)) == ["".join(turns), "Noch ein Text.\n"]
+    assert documents(source)[1].endswith("Präsident Ott:\nWir sind am Ende.\n\n")
 
 
 def test_links_to_folders_are_followed_and_not_in_circles(

@@ -175,3 +175,20 @@ def test_what_is_no_plenary_protocol_is_refused(tmp_path: Path) -> None:
         read(tmp_path, WRAPPED, kind="DRUCKSACHE")
     with pytest.raises(DataError, match="no line such as 'Präsident"):
         read(tmp_path, "Ann Ott (SPD):\nIch bin allein.\n")
+
+
+@pytest.mark.parametrize(
+    "quote", ["Präsident Reagan: Reißen Sie diese Mauer ein! Das", "Vizepräsident Biden:\nJa. Das"]
+)
+def test_a_chair_that_is_quoted_has_no_turn(tmp_path: Path, quote: str) -> None:
+    path = tmp_path / "old.xml"
+    text = (
+        "Präsident Dr. Norbert Lammert:\nDas Wort hat die Kollegin Ott.\n\nAnn Ott (SPD):\nHerr Präsident! Ich erinnere"
+        f" an den Satz von\n{quote}\nwar ein guter Satz.\n\nPräsident Dr. Norbert Lammert:\nDanke.\n"
+    )
+    facts = (
+        "<WAHLPERIODE>18</WAHLPERIODE><DOKUMENTART>PLENARPROTOKOLL</DOKUMENTART><NR>18/1</NR><DATUM>1.2.2012</DATUM>"
+    )
+    path.write_text(f"<DOKUMENT>{facts}<TEXT>{text}</TEXT></DOKUMENT>", encoding="utf-8")
+    speakers = [turn.speaker.name for turn in read_session(path).turns if turn.speaker]
+    assert speakers == ["Dr. Norbert Lammert", "Ann Ott", "Dr. Norbert Lammert"]

@@ -9,6 +9,7 @@ import pytest
 from ml_playground.errors import DataError
 from ml_playground.text.bundestag.reader import read_session
 from ml_playground.text.bundestag.session import Session, Speaker, render
+from ml_playground.text.config import LayoutConfig
 
 LABEL = (
     '<p klasse="redner"><redner id="1"><name><vorname>Ann</vorname><nachname>Ott</nachname><fraktion>SPD</fraktion>'
@@ -50,7 +51,7 @@ def test_speeches_loose_paragraphs_and_the_chair_in_between(tmp_path: Path) -> N
     session = read(tmp_path, sitting)
     assert (session.term, session.number, session.date) == (20, 5, date(2021, 12, 8))
     assert render(session) == (
-        "Präsidentin Bärbel Bas:\nGuten Morgen!\nIch rufe auf:\nWahl\n\n"
+        "Präsidentin Bärbel Bas:\nGuten Morgen!\nIch rufe auf:\n\n"
         "Ann Ott (SPD):\nFrau Präsidentin!\n(Beifall)\nDanke.\n\n"
         "Präsidentin Bärbel Bas:\nBitte.\nWir stimmen ab.\n\n"
     )
@@ -109,7 +110,74 @@ def test_footnotes_page_numbers_and_tables_are_no_text_but_links_and_small_print
         '<p klasse="T_Drs">Drucksache <a href="https://example.org">21/2</a></p><p>50 m<sup>2</sup></p>'
         "<p>Vorher<table><tr><td>7</td></tr></table> nachher</p>"
     )
-    assert text(tmp_path, sitting) == "Das Ergebnis. Gut.\nDrucksache 21/2\n50 m2\nVorher nachher\n\n"
+    assert text(tmp_path, sitting) == "Das Ergebnis. Gut.\n50 m2\nVorher nachher\n\n"
+
+
+def test_headings_are_text_on_wish_and_what_the_chair_says_is_none(tmp_path: Path) -> None:
+    sitting = (
+        '<name>Präsidentin Bas:</name><p klasse="T">Damit rufe ich den Tagesordnungspunkt 1 auf:</p>'
+        '<p klasse="T_fett">Wahl</p><p klasse="T_NaS">(Fortsetzung)</p>'
+        '<p klasse="T_Drs">Drucksache <a href="https://example.org">21/2</a></p><p klasse="J">Bitte.</p>'
+    )
+    session = read(tmp_path, sitting)
+    assert render(session) == "Präsidentin Bas:\nDamit rufe ich den Tagesordnungspunkt 1 auf:\nBitte.\n\n"
+    with_headings = render(session, LayoutConfig(headings=True))
+    assert with_headings.splitlines()[2:5] == ["Wahl", "(Fortsetzung)", "Drucksache 21/2"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "label", "speech"),
+    [
+        ("Sehr geehrte Damen! Ich sage nur: Nein.", "Ann Ott (SPD):", "Sehr geehrte Damen! Ich sage nur: Nein."),
+        ("Ja.", "Ann Ott (SPD):", "Ja."),
+        ("Frau Ott sagt: Nein.", "Ann Ott (SPD):", "Frau Ott sagt: Nein."),
+        ("Ann Ott (Erfurt) (SPD): Nein: nie.", "Ann Ott (Erfurt) (SPD):", "Nein: nie."),
+        ("Dr. Ann Ott (SPD):", "Dr. Ann Ott (SPD):", None),
+        ("Ann Ott (SPD)", "Ann Ott (SPD):", None),
+        ("", "Ann Ott (SPD):", None),
+    ],
+)
+def test_a_label_is_told_from_a_speech_that_has_a_colon(
+    tmp_path: Path, printed: str, label: str, speech: str | None
+) -> None:
+    said = text(tmp_path, f'{LABEL.format(printed)}<p klasse="J">Ende.</p>')
+    assert said == f"{label}\n{f'{speech}{chr(10)}' if speech else ''}Ende.\n\n"
+
+
+def test_two_who_speak_in_one_paragraph_have_turns_of_their_own(tmp_path: Path) -> None:
+    other = LABEL.replace("Ann", "Jo").replace("Ott", "Berg").removeprefix('<p klasse="redner">').removesuffix("</p>")
+    said = text(tmp_path, LABEL.format(f"Ann Ott (SPD): Ja. {other.format('Jo Berg (SPD): Nein.')}"))
+    assert said == "Ann Ott (SPD):\nJa.\n\nJo Berg (SPD):\nNein.\n\n"
+
+
+def test_interjections_are_such_wherever_they_stand(tmp_path: Path) -> None:
+    sitting = (
+        "<name>Präsidentin Bas:</name><p>Guten <kommentar>(Beifall)</kommentar>Morgen!</p>"
+        "<zitat>Ja <kommentar>(Heiterkeit)</kommentar></zitat><p>(Zuruf: (Nein!))</p><p>(Erstens) ja.</p>"
+    )
+    session = read(tmp_path, sitting)
+    assert render(session).splitlines()[1:-1] == [
+        "Guten", "(Beifall)", "Morgen!", "Ja", "(Heiterkeit)", "(Zuruf: (Nein!))", "(Erstens) ja.",
+    ]  # fmt: skip
+    assert render(session, LayoutConfig(interjections=False)).splitlines()[1:-1] == [
+        "Guten", "Morgen!", "Ja", "(Erstens) ja.",
+    ]  # fmt: skip
+
+
+def test_words_beside_line_ends_and_tables_stay_apart(tmp_path: Path) -> None:
+    sitting = "<p>Zeile eins<br/>Zeile zwei<table><tr><td>12</td></tr></table>gezeigt. Bundes<a>tag</a></p>"
+    assert text(tmp_path, sitting) == "Zeile eins Zeile zwei gezeigt. Bundestag\n\n"
+
+
+@pytest.mark.parametrize("kind", ["zu_protokoll", "zu_protokoll_anlage"])
+def test_speeches_for_the_record_are_left_out_on_wish(tmp_path: Path, kind: str) -> None:
+    sitting = (
+        f'<rede redeart="plenum">{LABEL.format("Ann Ott (SPD):")}<p>Gesagt.</p></rede>'
+        f'<rede redeart="{kind}">{LABEL.format("Ann Ott (SPD):")}<p>Gedruckt.</p></rede><p>Danke.</p>'
+    )
+    session = read(tmp_path, sitting)
+    assert "Gedruckt." in render(session)
+    assert render(session, LayoutConfig(not_spoken=False)) == "Ann Ott (SPD):\nGesagt.\n\nAnn Ott (SPD):\nDanke.\n\n"
 
 
 def test_quotations_and_text_without_paragraphs_are_text(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from ml_playground.errors import DataError
 from ml_playground.text.bundestag.reader import read_session
 from ml_playground.text.bundestag.session import render
+from ml_playground.text.config import LayoutConfig
 
 CHAIR = (
     '<sp who="Dr. Rita Süssmuth" parliamentary_group="NA" role="presidency" position="Präsidentin" party="CDU"'
@@ -62,3 +63,32 @@ def test_a_file_without_a_body_is_refused(tmp_path: Path) -> None:
     path.write_text("<TEI/>", encoding="utf-8")
     with pytest.raises(DataError, match=r"tei\.xml: has no element 'text/body'"):
         read_session(path)
+
+
+def test_interjections_are_such_wherever_they_stand_and_words_stay_apart(tmp_path: Path) -> None:
+    path = tmp_path / "tei.xml"
+    turn = CHAIR.format("<speaker>Präsidentin Dr. Süssmuth:</speaker>").replace(
+        "<p>Guten Morgen! </p>", "<p>Guten<lb/>Morgen! <stage>(Zuruf)</stage> Ja.</p><p>(Heiterkeit)</p>"
+    )
+    path.write_text(tei(turn), encoding="utf-8")
+    session = read_session(path)
+    assert render(session).splitlines()[1:-1] == [
+        "Guten Morgen!",
+        "(Zuruf)",
+        "Ja.",
+        "(Heiterkeit)",
+        "(Beifall – Zuruf)",
+    ]
+    assert render(session, LayoutConfig(interjections=False)).splitlines()[1:-1] == ["Guten Morgen!", "Ja."]
+
+
+def test_headings_below_the_chairs_call_and_numbers_of_papers_are_no_speech(tmp_path: Path) -> None:
+    path = tmp_path / "tei.xml"
+    turn = CHAIR.format("<speaker>Präsidentin Dr. Süssmuth:</speaker>").replace(
+        "<p>Guten Morgen! </p>",
+        "<p>Ich rufe den Tagesordnungspunkt 2 auf:</p><p>Beratung des Antrags</p><p>Drucksache 13/9299</p>"
+        "<p>Bitte sehr.</p><p>Noch etwas</p>",
+    )
+    path.write_text(tei(turn), encoding="utf-8")
+    said = render(read_session(path), LayoutConfig(interjections=False)).splitlines()[1:-1]
+    assert said == ["Ich rufe den Tagesordnungspunkt 2 auf:", "Bitte sehr.", "Noch etwas"]
