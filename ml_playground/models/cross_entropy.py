@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -35,15 +35,15 @@ def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     chunk = 1 << max(1, _CHUNK_ELEMENTS[kind] // len(weight)).bit_length() - 1
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     gradient = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
-    return cast("Losses", _chunked(hidden, weight, targets, chunk, dtype, gradient))[0]
+    if torch.compiler.is_compiling():
+        return cast("Losses", _operator(hidden, weight, targets, chunk, dtype, gradient))[0]
+    return cast("Tensor", _ChunkedLoss.apply(hidden, weight, targets, chunk, dtype, gradient))
 
 
 Losses = tuple[Tensor, Tensor, Tensor]
 """The mean loss, and the gradients of the total loss by the hidden states and by the head's matrix."""
 
 
-# An operator of its own, which the compiler leaves alone: its passes over the logits are slower.
-@torch.library.custom_op("ml_playground::chunked_cross_entropy", mutates_args=())
 def _chunked(
     hidden: Tensor,
     weight: Tensor,
@@ -87,7 +87,12 @@ def _chunked(
     return total / counted.sum(), grad_hidden, grad_weight
 
 
-@_chunked.register_fake
+# An operator of its own, which the compiler leaves alone: its passes over the logits are slower. Called by itself it
+# would import the compiler, which takes seconds.
+_operator = torch.library.custom_op("ml_playground::chunked_cross_entropy", _chunked, mutates_args=())
+
+
+@_operator.register_fake
 def _(hidden: Tensor, weight: Tensor, *settings: object) -> tuple[Tensor, Tensor, Tensor]:
     loss, gradient = hidden.new_empty((), dtype=torch.float32), settings[-1]
     return loss, torch.empty_like(hidden if gradient else loss), torch.empty_like(weight if gradient else loss)
@@ -104,4 +109,18 @@ def _backward(ctx: Context, grad_loss: Tensor, *_: None) -> tuple[Tensor | None,
     return grad_hidden * scale, grad_weight * scale, None, None, None, None
 
 
-_chunked.register_autograd(_backward, setup_context=_setup_context)
+_operator.register_autograd(_backward, setup_context=_setup_context)
+
+
+class _ChunkedLoss(torch.autograd.Function):
+    """The same without the compiler."""
+
+    @staticmethod
+    def forward(ctx: Context, hidden: Tensor, weight: Tensor, targets: Tensor, *settings: Any) -> Tensor:
+        losses = _chunked(hidden, weight, targets, *settings)
+        _setup_context(ctx, (hidden, weight, targets), losses)
+        return losses[0]
+
+    @staticmethod
+    def backward(ctx: Context, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
+        return _backward(ctx, grad_loss)

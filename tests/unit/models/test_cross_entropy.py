@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -88,3 +91,13 @@ def test_rows_that_do_not_count_have_no_gradient(rows: int) -> None:
     assert hidden.grad is not None
     assert (hidden.grad[targets == IGNORED] == 0).all()
     assert (hidden.grad[targets != IGNORED] != 0).any(1).all()
+
+
+def test_training_on_a_large_vocabulary_does_not_load_the_compiler() -> None:
+    program = (
+        "import sys, torch; from ml_playground.models.cross_entropy import cross_entropy\n"
+        "weight = torch.zeros(50_257, 8, requires_grad=True)\n"
+        "cross_entropy(torch.zeros(100, 8), weight, torch.zeros(100, dtype=torch.int64)).backward()\n"
+        "assert weight.grad is not None and 'torch._dynamo' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
