@@ -13,7 +13,7 @@ from omegaconf import MISSING
 from ml_playground.models.config import Family, ModelConfig
 from ml_playground.ranges import check_ranges
 from ml_playground.sampling.config import SampleConfig, SampleRuntimeConfig, SamplingConfig, check_sampling
-from ml_playground.text.config import LayoutConfig, OnBadFile, PrepareConfig, TokenizerKind
+from ml_playground.text.config import LayoutConfig, Normalization, OnBadFile, PrepareConfig, TokenizerKind
 from ml_playground.training.config import (
     Compile,
     DataConfig,
@@ -42,6 +42,7 @@ __all__ = [
     "LayoutConfig",
     "Metric",
     "ModelConfig",
+    "Normalization",
     "OnBadFile",
     "OnNonfinite",
     "OptimConfig",

@@ -120,6 +120,7 @@ def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str)
         dtype=dtype,
         tokenizer=tokenizer.state,
         sha256={name: file_digest(folder / name) for name in FILES.values()},
+        normalize=config.normalize.name,
     )
 
 

@@ -49,6 +49,9 @@ class Meta:
     sha256: dict[str, str] = field(default_factory=dict[str, str])
     """Of the token files by name: what is known to be ours, and may be replaced."""
 
+    normalize: str = "none"
+    """The form of Unicode that the text was brought into."""
+
     def bytes(self, split: Split) -> int:
         """Size of a token file."""
         return (self.train_tokens if split == "train" else self.val_tokens) * np.dtype(self.dtype).itemsize

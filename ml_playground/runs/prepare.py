@@ -8,6 +8,8 @@ from ml_playground.dataset.prepare import find_dataset, prepare_dataset
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import DataError
 from ml_playground.experiments.registry import find_preparer
+from ml_playground.text.config import Normalization
+from ml_playground.text.normalization import NormalizedSource
 
 _FEW = 5
 
@@ -21,6 +23,8 @@ def prepare(config: ExperimentConfig) -> PreparedDataset:
     """
     try:
         source = find_preparer(config.prepare.preparer)(config.prepare)
+        if config.prepare.normalize is not Normalization.none:
+            source = NormalizedSource(source, config.prepare.normalize)
         say(f"data: {source.description}")
         dataset, verb = find_dataset(config.prepare, source), "already prepared"
         if dataset is None:

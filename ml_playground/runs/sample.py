@@ -21,6 +21,7 @@ from ml_playground.sampling.generation import generate
 from ml_playground.sampling.loading import Trained, load_trained
 from ml_playground.sampling.prompt import encode_prompt, read_prompt
 from ml_playground.sampling.streaming import TextStream
+from ml_playground.text.normalization import normalized
 from ml_playground.text.tokenizer import Tokenizer
 from ml_playground.training.device import choose_hardware
 
@@ -38,7 +39,7 @@ def sample(config: ExperimentConfig) -> None:
         DataError: the prompt has characters that the vocabulary lacks.
     """
     runtime, wanted = config.sample.runtime, config.sample.sample
-    start = read_prompt(wanted.start)
+    start = normalized(read_prompt(wanted.start), config.prepare.normalize)
     trained = load_trained(runtime.out_dir, runtime.checkpoint)
     for problem in trained.rejected:
         say(f"warning: {problem}; using another checkpoint")

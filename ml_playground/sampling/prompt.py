@@ -59,5 +59,8 @@ def _mend(prompt: str, tokenizer: Tokenizer) -> str:
                 tokenizer.encode(other)
             except DataError:
                 continue
-            return f"the training text has them {kind} (Unicode {form}); write the prompt in that form"
+            return (
+                f"the training text has them {kind} (Unicode {form}); write the prompt in that form, or prepare the"
+                ' text anew with [prepare] normalize = "NFC"'
+            )
     return "use characters of the training text"

@@ -31,6 +31,15 @@ class OnBadFile(Enum):
     skip = "skip"
 
 
+class Normalization(Enum):
+    """In which form of Unicode accents are: ``ä`` is one character in NFC, and an ``a`` and its dots in NFD."""
+
+    none = "none"
+    """As the text has them."""
+    NFC = "NFC"
+    NFD = "NFD"
+
+
 @dataclass
 class LayoutConfig:
     """``[prepare.layout]``: what is written of a plenary protocol besides what is said."""
@@ -68,6 +77,8 @@ class PrepareConfig:
     on_bad_file: OnBadFile = OnBadFile.stop
     """What a file that cannot be read does among many."""
     layout: LayoutConfig = field(default_factory=LayoutConfig)
+    normalize: Normalization = Normalization.none
+    """Form of the text, and of prompts. Texts from a Mac or a PDF are often in NFD, and what people type is in NFC."""
     dataset_dir: Path | None = None
     """Folder of the token files. Unset: ``outputs/data/<preparer>-<fingerprint>``."""
     tokenizer: TokenizerKind = TokenizerKind.char

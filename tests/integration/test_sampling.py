@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -208,3 +210,14 @@ def test_weights_that_are_not_finite_are_not_sampled_from(tiny: Tiny) -> None:
         train(tiny(train={**wild, "runtime": {"on_nonfinite": "skip"}}))
     with pytest.raises(DivergedError, match="the model computes what is not finite"):
         sample(tiny(sample={"runtime": {"checkpoint": "outputs/tiny/ckpt_last.pt"}}))
+
+
+def test_prompts_have_the_form_that_the_text_was_brought_into(tiny: Tiny, workspace: Path) -> None:
+    text = (workspace / "input.txt").read_text(encoding="utf-8")
+    (workspace / "input.txt").write_text(unicodedata.normalize("NFD", text), encoding="utf-8")
+    tables = {"prepare": {"normalize": "NFC"}, "sample": {"sample": {"start": "u\u0308ber"}}}
+    loop(tiny(**tables))
+    (saved,) = (FOLDER / "samples").iterdir()
+    assert saved.read_text(encoding="utf-8").startswith("\u00fcber")
+    meta = json.loads(next(Path("outputs/data").glob("*/meta.json")).read_text(encoding="utf-8"))
+    assert meta["normalize"] == "NFC"
