@@ -72,6 +72,8 @@ class Recorder:
 
         def os_open(path: Path, flags: int) -> int:
             descriptor = real_os_open(path, flags)
+            if flags == os.O_RDONLY | os.O_NONBLOCK:  # reads a file, and so changes nothing
+                return descriptor
             assert (Path(path), flags) == (folder, os.O_RDONLY)
             self.descriptors[descriptor] = None
             return descriptor

@@ -97,7 +97,7 @@ def test_a_folder_of_protocols_is_trained_on_and_sampled(door: Door, local: Path
     assert "skipped: protocols/bad.xml: its root element is 'html'" in result.err
     assert "skipped 1 of 14 files" in result.err
     rows = dict(line.split(maxsplit=1) for line in result.out.splitlines())
-    assert rows["documents"].startswith("13, of which 1 for validation")
+    assert rows["documents"].startswith("13 = 12 train + 1 val")
     assert rows["source"] == "protocols (14 files)"
     result = door("mlp", "loop", "bundestag_char", "--exp-config", "my.toml")
     assert result.code == 0, result.err

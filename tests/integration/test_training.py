@@ -12,7 +12,7 @@ import pytest
 
 from ml_playground.composition.load import load_experiment
 from ml_playground.durable import lock
-from ml_playground.errors import CheckpointError, DataError, RunError, RunFolderError, UserError
+from ml_playground.errors import CheckpointError, DataError, DivergedError, RunError, RunFolderError, UserError
 from ml_playground.runs.train import train
 from ml_playground.training import checkpoint as checkpoints
 from ml_playground.training.checkpoint import Checkpoint, read_manifest
@@ -152,7 +152,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(t
 
 def test_a_loss_that_is_not_finite_can_be_skipped_and_is_counted(tiny: Tiny) -> None:
     runtime = {"on_nonfinite": "skip", "eval_interval": 100}
-    train(tiny(train={"optim": {"learning_rate": 1e30}, "runtime": runtime}))
+    with pytest.raises(DivergedError, match="validation loss is not finite at step 12"):
+        train(tiny(train={"optim": {"learning_rate": 1e30}, "runtime": runtime}))
     lines = [json.loads(line) for line in (FOLDER / "metrics.jsonl").read_text().splitlines()]
     counts = [line["train/skipped_updates"] for line in lines if "train/skipped_updates" in line]
     assert counts == list(range(1, len(counts) + 1))
