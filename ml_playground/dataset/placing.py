@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import cast
 
 from ml_playground.dataset.prepared import META, Meta, Split, meta_text, read_meta_of_any_format
 from ml_playground.durable import sync_folder, to_json, write_text
@@ -69,4 +70,5 @@ def _recorded(folder: Path) -> dict[str, list[str]]:
         record: object = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return record if isinstance(record, dict) else {}  # a damaged one makes files foreign, which keeps them
+    # A damaged one makes files foreign, which keeps them.
+    return cast("dict[str, list[str]]", record) if isinstance(record, dict) else {}

@@ -122,5 +122,5 @@ class _ChunkedLoss(torch.autograd.Function):
         return losses[0]
 
     @staticmethod
-    def backward(ctx: Context, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
-        return _backward(ctx, grad_loss)
+    def backward(ctx: Context, *grad_losses: Tensor) -> tuple[Tensor | None, ...]:
+        return _backward(ctx, grad_losses[0])

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +24,13 @@ from ml_playground.runs.manifest import RunManifest
 
 OUTPUTS = Path("outputs")
 _PIPE_WIDTH = 200
+_KINDS: dict[tuple[str, ...], tuple[type, ...]] = {
+    ("experiment", "status"): (str,),
+    ("max_iters", "step", "best_step"): (int,),
+    ("resumed_from",): (int, type(None)),
+    ("best",): (int, float, type(None)),
+}
+"""What a listing shows of a record has these types."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +75,19 @@ def _read(path: Path) -> RunManifest:
     """Raises:
     OSError, ValueError, TypeError, RecursionError: it cannot be read, or is not what a run has written.
     """
-    known = {field.name for field in fields(RunManifest)}
-    table: object = json.loads(read_regular(path))
-    if not isinstance(table, dict):
+    record: object = json.loads(read_regular(path))
+    if not isinstance(record, dict):
         raise TypeError("no table")
-    manifest = RunManifest(**{key: value for key, value in table.items() if key in known})
-    numbers = (manifest.step, manifest.max_iters, manifest.best_step, manifest.resumed_from or 0, manifest.best or 0.0)
-    if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers):
-        raise TypeError("no number")
-    if not isinstance(manifest.experiment, str) or not isinstance(manifest.status, str):
-        raise TypeError("no name")
-    if datetime.fromisoformat(manifest.ended or manifest.started).tzinfo is None:
+    table = cast("dict[str, object]", record)
+    for names, kinds in _KINDS.items():
+        for name in names:
+            value = table.get(name, kinds[0]())
+            if not isinstance(value, kinds) or (isinstance(value, float) and not math.isfinite(value)):
+                raise TypeError(f"{name} is of type {type(value).__name__}")
+    if datetime.fromisoformat(str(table.get("ended") or table.get("started"))).tzinfo is None:
         raise ValueError("no time zone")
-    return manifest
+    known = {field.name for field in fields(RunManifest)}
+    return RunManifest(**{key: value for key, value in table.items() if key in known})  # type: ignore[arg-type]  # checked
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import sys
 from collections import deque
 from datetime import UTC, datetime
@@ -72,12 +70,15 @@ def sample(config: ExperimentConfig) -> None:
 def _new_file(folder: Path, stem: str) -> Path:
     """A file that no other process has, even one that samples in the same second; created empty."""
     folder.mkdir(exist_ok=True)
-    for number in itertools.count(1):
-        path = folder / f"{stem}{f'-{number}' if number > 1 else ''}.txt"
-        with contextlib.suppress(FileExistsError):
+    path, number = folder / f"{stem}.txt", 1
+    while True:
+        try:
             path.touch(exist_ok=False)
-            break
-    return path
+        except FileExistsError:
+            number += 1
+            path = folder / f"{stem}-{number}.txt"
+        else:
+            return path
 
 
 class _Screen:

@@ -25,7 +25,7 @@ class Transcript:
     def paragraph(self, text: str) -> None:
         """What is said; a paragraph that is one bracket is what the house does meanwhile."""
         line = one_line(text)
-        self._add((Interjection if closing_bracket(line) == len(line) else Paragraph)(line))
+        self._add(Interjection(line) if line and closing_bracket(line) == len(line) else Paragraph(line))
 
     def heading(self, text: str) -> None:
         """What is printed, and not said."""
@@ -55,7 +55,7 @@ class Transcript:
             return
         speaker, spoken, content = self._turns[-1]
         if spoken is not self.spoken:
-            content = []
+            content = list[Line]()
             self._turns.append((speaker, self.spoken, content))
         content.append(line)
 
