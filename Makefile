@@ -8,7 +8,7 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 # In parallel, any order, and no warning passes.
 PYTEST := $(UV) run pytest -n auto --dist worksteal -W error --strict-markers --strict-config
 
-.PHONY: help setup run test test-nightly unit integration e2e acceptance coverage format lint pyright mypy quality tensorboard bench clean
+.PHONY: help setup run test test-nightly unit integration e2e acceptance fuzz coverage format lint pyright mypy quality tensorboard bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ e2e: setup ## Run the tests of the commands
 
 acceptance: setup ## Run the tests of what the project promises
 	$(PYTEST) tests/acceptance
+
+fuzz: setup ## Run 2,000 damaged files and 500 damaged folders, for some minutes
+	$(PYTEST) -v -m fuzz tests/fuzz
 
 coverage: COVERAGE = --cov --cov-report=term-missing:skip-covered
 coverage: test ## Run all tests with branch coverage, at least 95 %
