@@ -78,9 +78,9 @@ def check(tmp_path: Path, seeds: range, *, sweep: bool) -> None:
 
 @pytest.mark.parametrize("part", [0, *LONG])
 def test_mutated_experiments(tmp_path: Path, part: int) -> None:
-    check(tmp_path, range(part * 30, (part + 1) * 30) if part else range(15), sweep=False)
+    check(tmp_path, range(part * 30, (part + 1) * 30) if part else range(10), sweep=False)
 
 
 @pytest.mark.parametrize("part", [0, *LONG[:30]])
 def test_mutated_sweeps(tmp_path: Path, part: int) -> None:
-    check(tmp_path, range(part * 30, (part + 1) * 30) if part else range(15), sweep=True)
+    check(tmp_path, range(part * 30, (part + 1) * 30) if part else range(6), sweep=True)
