@@ -15,37 +15,122 @@ import tomli_w
 from ml_playground.composition.checks import schema_types
 
 TOKENS = [
-    b"\x00", b"\xff", b"\xef\xbb\xbf", "\u2028".encode(), b"\r\n", b'"', b"'", b"[", b"]]", b"{", b"=", b"#", b"\\", b"${", b"???",
-    b"nan", b"inf", b"-0", b"1e999", b"0x", b"true", b"1979-05-27", b'"""', b".", b",", b"[[a]]\n", b"defaults = [\"x\"]\n", b"\n\n",
-]  # fmt: skip
+    b"\x00",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    "\u2028".encode(),
+    b"\r\n",
+    b'"',
+    b"'",
+    b"[",
+    b"]]",
+    b"{",
+    b"=",
+    b"#",
+    b"\\",
+    b"${",
+    b"???",
+    b"nan",
+    b"inf",
+    b"-0",
+    b"1e999",
+    b"0x",
+    b"true",
+    b"1979-05-27",
+    b'"""',
+    b".",
+    b",",
+    b"[[a]]\n",
+    b'defaults = ["x"]\n',
+    b"\n\n",
+]
 # No absolute paths: what a mutated `out_dir` names is written to.
 VALUES: list[object] = [
-    0, -1, 1, 2, 3, 10**3, 10**6, 2**31, 2**63 - 1, 10**30, 10**400, 0.0, -0.5, 0.5, 1.0, 1e-320, 1e308, float("inf"), float("nan"),
-    True, False, "", " ", ".", "..", "a\nb", "a\0b", "x" * 300, "größe", "[red]", "${train.data.batch_size}", "${", "???", "~", "$HOME_",
-    "auto", "cpu", "cuda", "mps", "gpt", "qwen3", "random", "char", "bpe", "text.txt", "missing.txt", "conf", "http://127.0.0.1:1/x",
-    [], [1], ["a"], [[1]], [""], {}, {"a": 1}, {"low": 1, "high": 4}, {"low": 1e-4, "high": 1e-2, "log": True},
-    {"low": 1, "high": 9, "step": 0}, [1, 2], [0.1, 0.2], ["cpu"],
-]  # fmt: skip
+    0,
+    -1,
+    1,
+    2,
+    3,
+    10**3,
+    10**6,
+    2**31,
+    2**63 - 1,
+    10**30,
+    10**400,
+    0.0,
+    -0.5,
+    0.5,
+    1.0,
+    1e-320,
+    1e308,
+    float("inf"),
+    float("nan"),
+    True,
+    False,
+    "",
+    " ",
+    ".",
+    "..",
+    "a\nb",
+    "a\0b",
+    "x" * 300,
+    "größe",
+    "[red]",
+    "${train.data.batch_size}",
+    "${",
+    "???",
+    "~",
+    "$HOME_",
+    "auto",
+    "cpu",
+    "cuda",
+    "mps",
+    "gpt",
+    "qwen3",
+    "random",
+    "char",
+    "bpe",
+    "text.txt",
+    "missing.txt",
+    "conf",
+    "http://127.0.0.1:1/x",
+    [],
+    [1],
+    ["a"],
+    [[1]],
+    [""],
+    {},
+    {"a": 1},
+    {"low": 1, "high": 4},
+    {"low": 1e-4, "high": 1e-2, "log": True},
+    {"low": 1, "high": 9, "step": 0},
+    [1, 2],
+    [0.1, 0.2],
+    ["cpu"],
+]
 
 
 def mutate_bytes(data: bytes, chance: random.Random) -> bytes:
     """The content with a few small changes."""
     for _ in range(chance.randint(1, 3)):
-        place = chance.randrange(len(data) + 1)
-        lines = data.split(b"\n")
-        line = chance.randrange(len(lines))
-        changes: list[Callable[[], bytes]] = [
-            lambda: data[:place],
-            lambda: data[:place] + bytes([chance.randrange(256)]) + data[place + 1 :],
-            lambda: data[:place] + chance.choice(TOKENS) + data[place:],
-            lambda: data[:place] + data[place + chance.randint(1, 20) :],
-            lambda: b"\n".join([*lines[:line], *lines[line + 1 :]]),
-            lambda: b"\n".join([*lines[:line], lines[line], *lines[line:]]),
-            lambda: b"\n".join(chance.sample(lines, len(lines))),
-        ]
-        weights = [1, 4, 4, 2, 2, 2, 1]
-        data = chance.choices(changes, weights)[0]()
+        data = _changed(data, chance)
     return data
+
+
+def _changed(data: bytes, chance: random.Random) -> bytes:
+    place = chance.randrange(len(data) + 1)
+    lines = data.split(b"\n")
+    line = chance.randrange(len(lines))
+    changes: list[Callable[[], bytes]] = [
+        lambda: data[:place],
+        lambda: data[:place] + bytes([chance.randrange(256)]) + data[place + 1 :],
+        lambda: data[:place] + chance.choice(TOKENS) + data[place:],
+        lambda: data[:place] + data[place + chance.randint(1, 20) :],
+        lambda: b"\n".join([*lines[:line], *lines[line + 1 :]]),
+        lambda: b"\n".join([*lines[:line], lines[line], *lines[line:]]),
+        lambda: b"\n".join(chance.sample(lines, len(lines))),
+    ]
+    return chance.choices(changes, [1, 4, 4, 2, 2, 2, 1])[0]()
 
 
 def mutate_values(text: str, chance: random.Random, *, prefix: str = "") -> str:

@@ -13,9 +13,22 @@ from tests.fuzz.conftest import EXPERIMENT, SWEEP, contents, fill
 from tests.fuzz.mutations import VALUES, mutate_bytes, mutate_values, set_value
 
 SWEEP_KEYS = (
-    "description", "n_trials", "sampler", "pruner", "seed", "objective", "tokens", "eval_tokens", "eval_block_size", "lr_scaling",
-    "workers", "engine", "storage", "max_failures", "space",
-)  # fmt: skip
+    "description",
+    "n_trials",
+    "sampler",
+    "pruner",
+    "seed",
+    "objective",
+    "tokens",
+    "eval_tokens",
+    "eval_block_size",
+    "lr_scaling",
+    "workers",
+    "engine",
+    "storage",
+    "max_failures",
+    "space",
+)
 CHOICES = ["tpe", "grid", "cmaes", "gp", "nsga2", "median", "hyperband", "sqrt", "linear", "local", "sqlite:///a?b.db"]
 LONG = [pytest.param(seed, marks=pytest.mark.nightly) for seed in range(100, 138)]
 
