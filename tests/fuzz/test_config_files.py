@@ -33,13 +33,23 @@ CHOICES = ["tpe", "grid", "cmaes", "gp", "nsga2", "median", "hyperband", "sqrt",
 LONG = [pytest.param(seed, marks=pytest.mark.nightly) for seed in range(100, 138)]
 
 
+def replace_by_no_file(path: Path, chance: random.Random) -> None:
+    path.unlink()
+    match chance.randrange(3):
+        case 0:
+            path.mkdir()
+        case 1:
+            path.symlink_to(path.name)
+        case _:
+            os.mkfifo(path)
+
+
 def experiment_case(seed: int, folder: Path) -> Outcome:
     chance = random.Random(f"experiment {seed}")
     path = folder / "conf" / "experiment" / "x.toml"
     kind = chance.random()
     if kind < 0.02:
-        path.unlink()
-        chance.choice([path.mkdir, lambda: path.symlink_to("x.toml"), lambda: os.mkfifo(path)])()
+        replace_by_no_file(path, chance)
     elif kind < 0.5:
         path.write_bytes(mutate_bytes(EXPERIMENT.encode(), chance))
     else:
@@ -53,8 +63,7 @@ def sweep_case(seed: int, folder: Path) -> Outcome:
     path = folder / "sweeps" / "s.toml"
     kind = chance.random()
     if kind < 0.02:
-        path.unlink()
-        chance.choice([path.mkdir, lambda: path.symlink_to("s.toml"), lambda: os.mkfifo(path)])()
+        replace_by_no_file(path, chance)
     elif kind < 0.5:
         path.write_bytes(mutate_bytes(SWEEP.encode(), chance))
     elif kind < 0.75:
