@@ -7,11 +7,12 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_playground.durable import read_regular
 from ml_playground.errors import DataError
 from ml_playground.text.tokenizer import Tokenizer, TokenizerState, load_tokenizer
 
@@ -19,6 +20,7 @@ META = "meta.json"
 FORMAT = 3
 _READ = (2, FORMAT)
 """Format 2 has no digests of the token files."""
+_DTYPES = ("<u2", "<u4")
 Split = Literal["train", "val"]
 Tokens = NDArray[np.uint16] | NDArray[np.uint32]
 
@@ -92,14 +94,31 @@ def read_meta_of_any_format(folder: Path) -> Meta | None:
     """The same, where another version wrote it, too."""
     path = folder / META
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-        return Meta(**table)
+        return _meta(json.loads(read_regular(path)))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, TypeError, KeyError, RecursionError):
         raise DataError(
             f"{path}: is not a dataset's meta file; name another folder in [prepare] dataset_dir, or move it away"
         ) from None
+
+
+def _meta(table: object) -> Meta:
+    """Raises:
+    TypeError, ValueError: it is not what :func:`meta_text` writes.
+    """
+    if not isinstance(table, dict):
+        raise TypeError("no table")
+    meta = Meta(**cast("dict[str, Any]", table))
+    for name, kind in get_type_hints(Meta).items():
+        value: object = vars(meta)[name]
+        plain = origin if (origin := get_origin(kind)) in (list, dict) else kind
+        if not isinstance(value, plain) or isinstance(value, bool) or (isinstance(value, int) and value < 0):
+            raise TypeError(f"{name} is of type {type(value).__name__}")
+    entries = [*meta.tokenizer.items(), *meta.sha256.items()]
+    if meta.dtype not in _DTYPES or not all(isinstance(text, str) for entry in entries for text in entry):
+        raise ValueError("no such dtype or tokenizer")
+    return meta
 
 
 def open_dataset(folder: Path) -> PreparedDataset:
@@ -114,7 +133,7 @@ def open_dataset(folder: Path) -> PreparedDataset:
     splits: tuple[Split, ...] = ("train", "val")
     for split in splits:
         path, wanted = folder / f"{split}.bin", meta.bytes(split)
-        size = path.stat().st_size if path.exists() else 0
+        size = path.stat().st_size if path.is_file() else 0
         if size != wanted:
             raise DataError(f"{path}: has {size} bytes of {wanted}; delete {folder} to prepare it again")
     return PreparedDataset(folder, meta)

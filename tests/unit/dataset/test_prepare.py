@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import threading
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml_playground.dataset.prepare import find_dataset, fingerprint, prepare_dataset
-from ml_playground.dataset.prepared import open_dataset
+from ml_playground.dataset.prepared import Meta, open_dataset
 from ml_playground.errors import DataError
 from ml_playground.text.config import PrepareConfig, TokenizerKind
 from ml_playground.text.ids import END_OF_TEXT
@@ -263,3 +266,26 @@ def test_a_damaged_meta_is_named(config: PrepareConfig, content: str) -> None:
 def test_an_empty_folder_holds_no_dataset(workspace: Path) -> None:
     with pytest.raises(DataError, match="no prepared dataset here"):
         open_dataset(workspace)
+
+
+ENTRY = st.none() | st.integers() | st.text(max_size=4) | st.booleans() | st.floats() | st.lists(st.integers())
+    st.none() | st.integers() | st.text(max_size=4) | st.booleans() | st.floats() | st.lists(st.integers(), max_size=2)
+)
+
+
+@given(st.binary(max_size=60) | st.tuples(st.sampled_from([field.name for field in dataclasses.fields(Meta)]), ENTRY))
+def test_a_meta_file_of_any_content_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, change: bytes | tuple[str, object]
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "any-meta"
+    config = PrepareConfig(dataset_dir=folder)
+    if not (folder / "good.json").exists():
+        (prepare_dataset(config, TextInMemory("x", TEXT)).folder / "meta.json").rename(folder / "good.json")
+    good = json.loads((folder / "good.json").read_text(encoding="utf-8"))
+    content = change if isinstance(change, bytes) else json.dumps({**good, change[0]: change[1]}).encode()
+    (folder / "meta.json").write_bytes(content)
+    try:
+        dataset = open_dataset(folder)
+        assert len(dataset.tokens("train")) + len(dataset.tokens("val")) == len(TEXT)
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017  # the content may as well be good
