@@ -115,7 +115,7 @@ def _meta(table: object) -> Meta:
         plain = origin if (origin := get_origin(kind)) in (list, dict) else kind
         if not isinstance(value, plain) or isinstance(value, bool) or (isinstance(value, int) and value < 0):
             raise TypeError(f"{name} is of type {type(value).__name__}")
-    entries = [*meta.tokenizer.items(), *meta.sha256.items()]
+    entries: list[tuple[object, object]] = [*meta.tokenizer.items(), *meta.sha256.items()]
     if meta.dtype not in _DTYPES or not all(isinstance(text, str) for entry in entries for text in entry):
         raise ValueError("no such dtype or tokenizer")
     return meta

@@ -269,8 +269,6 @@ def test_an_empty_folder_holds_no_dataset(workspace: Path) -> None:
 
 
 ENTRY = st.none() | st.integers() | st.text(max_size=4) | st.booleans() | st.floats() | st.lists(st.integers())
-    st.none() | st.integers() | st.text(max_size=4) | st.booleans() | st.floats() | st.lists(st.integers(), max_size=2)
-)
 
 
 @given(st.binary(max_size=60) | st.tuples(st.sampled_from([field.name for field in dataclasses.fields(Meta)]), ENTRY))
