@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import cast
 
-from ml_playground.dataset.prepared import META, Meta, Split, meta_text, read_meta_of_any_format
+from ml_playground.dataset.prepared import META, Meta, Split, file_digest, meta_text, read_meta_of_any_format
 from ml_playground.durable import sync_folder, to_json, write_text
 from ml_playground.errors import DataError
 
@@ -57,12 +56,6 @@ def put_in_place(partial: Path, folder: Path, meta: Meta) -> None:
     write_text(folder / META, meta_text(meta))
     (folder / _RECORD).unlink()
     sync_folder(folder.parent)
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _recorded(folder: Path) -> dict[str, list[str]]:

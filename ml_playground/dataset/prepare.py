@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ml_playground.dataset.encoding import encode_parts
-from ml_playground.dataset.placing import FILES, file_digest, put_in_place, refuse_foreign
-from ml_playground.dataset.prepared import FORMAT, Meta, PreparedDataset, Split, open_dataset, read_meta
+from ml_playground.dataset.placing import FILES, put_in_place, refuse_foreign
+from ml_playground.dataset.prepared import FORMAT, Meta, PreparedDataset, Split, file_digest, open_dataset, read_meta
 from ml_playground.dataset.split import Halves, val_documents
 from ml_playground.durable import lock, replacing
 from ml_playground.errors import DataError

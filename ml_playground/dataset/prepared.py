@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from ml_playground.errors import DataError
 from ml_playground.text.tokenizer import Tokenizer, TokenizerState, load_tokenizer
 
 META = "meta.json"
+_MOST_VERIFIED = 1 << 28
+"""Bytes of a file that it takes no noticeable time to read."""
 FORMAT = 3
 _READ = (2, FORMAT)
 """Format 2 has no digests of the token files."""
@@ -121,6 +124,12 @@ def _meta(table: object) -> Meta:
     return meta
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def open_dataset(folder: Path) -> PreparedDataset:
     """A prepared dataset.
 
@@ -135,7 +144,10 @@ def open_dataset(folder: Path) -> PreparedDataset:
         path, wanted = folder / f"{split}.bin", meta.bytes(split)
         size = path.stat().st_size if path.is_file() else 0
         if size != wanted:
-            raise DataError(f"{path}: has {size} bytes of {wanted}; delete {folder} to prepare it again")
+            raise DataError(f"{path}: has {size} bytes of {wanted}; delete it and {META} to prepare it again")
+        known = meta.sha256.get(path.name)
+        if known and size <= _MOST_VERIFIED and file_digest(path) != known:
+            raise DataError(f"{path}: is damaged, or not what {META} says; delete both to prepare it again")
     return PreparedDataset(folder, meta)
 
 

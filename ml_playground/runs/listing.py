@@ -96,8 +96,8 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _size(path: Path) -> int:
-    """In bytes; 0 for a file that has just gone."""
-    with suppress(FileNotFoundError):
+    """In bytes; 0 for a file that has just gone, or that is a link to nowhere."""
+    with suppress(OSError):
         return path.stat().st_size
     return 0
 

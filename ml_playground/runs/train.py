@@ -63,7 +63,7 @@ def train_in_folder(
         Stopped: a signal came; the state is saved.
     """
     runtime = config.train.runtime
-    found = checkpoints.find(runtime.out_dir, LAST, BEST)
+    found = checkpoints.find_last(runtime.out_dir)
     run = _Run(config, dataset, hardware, found)
     if run.trainer.done and says_finished(runtime.out_dir):
         say(
@@ -76,7 +76,7 @@ def train_in_folder(
 
 
 def _evaluate(config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware) -> None:
-    run = _Run(config, dataset, hardware, checkpoints.find(config.train.runtime.out_dir, LAST, BEST))
+    run = _Run(config, dataset, hardware, checkpoints.find_last(config.train.runtime.out_dir))
     val_loss, step = run.trainer.evaluate(), run.trainer.progress.step
     say(f"val loss {val_loss:.4f} at step {step:,}; nothing is written, for train.runtime.eval_only is set")
 
@@ -176,7 +176,7 @@ class _Run:
             RunFolderError: the run was trained on other data, or a setting has changed that cannot.
         """
         for problem in found.rejected:
-            say(f"warning: {problem}; using an older checkpoint")
+            say(f"warning: {problem}; using another checkpoint")
         afresh = f"set another train.runtime.out_dir, or delete {LAST}.pt and {BEST}.pt, to start afresh"
         if found.checkpoint["data"] != dataset.meta.fingerprint:
             raise RunFolderError(

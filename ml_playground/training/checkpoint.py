@@ -146,18 +146,41 @@ def find(folder: Path, *stems: str) -> Found | None:
     Raises:
         CheckpointError: there are files, and none of them is good.
     """
+    return _first_good([path for stem in stems for path in _generations(folder, stem)])
+
+
+def find_last(folder: Path) -> Found | None:
+    """The checkpoint to resume from: the last one, or else the newest of what is good; None where there is none.
+
+    Raises:
+        CheckpointError: there are files, and none of them is good.
+    """
+    last, best = _generations(folder, LAST), _generations(folder, BEST)
+
+    def step(path: Path) -> int:
+        manifest = read_manifest(folder, path.stem)
+        return manifest.step if manifest else -1
+
+    return _first_good([*last[:1], *sorted([*last[1:], *best], key=step, reverse=True)])
+
+
+def _generations(folder: Path, stem: str) -> list[Path]:
+    """The files of a checkpoint, the newest first. Without the newest there is none: somebody deleted it."""
+    paths = [folder / f"{stem}.pt", folder / f"{stem}.prev.pt"]
+    return [path for path in paths if path.exists()] if paths[0].exists() else []
+
+
+def _first_good(paths: list[Path]) -> Found | None:
     rejected: list[str] = []
-    for stem in stems:
-        if not (folder / f"{stem}.pt").exists():
-            continue
-        manifests = (read_manifest(folder, stem), read_manifest(folder, f"{stem}.prev"))
-        known = {manifest.sha256: manifest for manifest in manifests if manifest}
-        for path in (folder / f"{stem}.pt", folder / f"{stem}.prev.pt"):
-            if path.exists():
-                try:
-                    return Found(path, *_read(path, known), rejected)
-                except CheckpointError as error:
-                    rejected.append(str(error))
+    for path in paths:
+        stem = path.stem.removesuffix(".prev")
+        manifests = (read_manifest(path.parent, stem), read_manifest(path.parent, f"{stem}.prev"))
+        try:
+            return Found(
+                path, *_read(path, {manifest.sha256: manifest for manifest in manifests if manifest}), rejected
+            )
+        except CheckpointError as error:
+            rejected.append(str(error))
     if rejected:
         raise CheckpointError(
             f"no checkpoint can be used: {'; '.join(rejected)}; bring back a good one, or start afresh in another"

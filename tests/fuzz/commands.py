@@ -50,12 +50,12 @@ class Outcome:
         return None
 
 
-def command(folder: Path, *arguments: str) -> Outcome:
+def command(folder: Path, *arguments: str, seconds: float = _SECONDS) -> Outcome:
     """Run ``mlp``, or ``mlp-run`` where that is the first argument, in a folder."""
     log = folder.with_name(f"{folder.name}.log")
     process = _context.Process(target=_child, args=(folder, log, arguments))
     process.start()
-    process.join(_SECONDS)
+    process.join(seconds)
     stopped = process.is_alive()
     if stopped:
         process.terminate()

@@ -79,7 +79,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished run that was sampled."""
     folder = tmp_path_factory.mktemp("trained") / "here"
     fill(folder)
-    outcome = command(folder, "loop", "x")
+    outcome = command(folder, "loop", "x", seconds=300)
     assert outcome.code == 0, outcome.err
     return folder
 
@@ -89,7 +89,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished sweep."""
     folder = tmp_path_factory.mktemp("swept") / "here"
     fill(folder)
-    outcome = command(folder, "sweep", "x", "--sweep", "s")
+    outcome = command(folder, "sweep", "x", "--sweep", "s", seconds=300)
     assert outcome.code == 0, outcome.err
     return folder
 

@@ -341,6 +341,7 @@ def test_a_rejected_checkpoint_is_neither_copied_to_the_best_nor_kept(
     folder = Path("outputs/tiny")
     train(tiny())
     (folder / PT).write_bytes(b"bad")
+    (folder / f"{BEST}.pt").write_bytes(b"bad")
     monkeypatch.setattr(Trainer, "fit", killed)
     with pytest.raises(KeyboardInterrupt):
         train(tiny())

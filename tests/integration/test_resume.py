@@ -164,17 +164,20 @@ def test_other_data_is_refused(tiny: Tiny, workspace: Path) -> None:
         train(tiny())
 
 
-def test_a_damaged_checkpoint_is_said_aloud_and_the_one_before_used(
-    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("best", [True, False], ids=["the best is as new", "there is no best"])
+def test_a_damaged_checkpoint_is_said_aloud_and_the_newest_other_one_used(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str], best: bool
 ) -> None:
     train(tiny())
     whole = last(Path("outputs/tiny")).checkpoint
     path = Path("outputs/tiny/ckpt_last.pt")
     path.write_bytes(path.read_bytes()[:-100])
+    if not best:
+        checkpoints.delete(path.parent, "ckpt_best")
     train(tiny())
     errors = capsys.readouterr().err
-    assert "warning: outputs/tiny/ckpt_last.pt does not match its manifest's SHA-256; using an older" in errors
-    assert "resuming: outputs/tiny/ckpt_last.prev.pt at step 8" in errors
+    assert "warning: outputs/tiny/ckpt_last.pt does not match its manifest's SHA-256; using another" in errors
+    assert ("finished at step 12" if best else "resuming: outputs/tiny/ckpt_last.prev.pt at step 8") in errors
     assert differences(whole, last(Path("outputs/tiny")).checkpoint) == []
 
 

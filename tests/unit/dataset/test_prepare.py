@@ -287,3 +287,13 @@ def test_a_meta_file_of_any_content_is_read_or_refused(
         assert len(dataset.tokens("train")) + len(dataset.tokens("val")) == len(TEXT)
     except DataError as error:
         assert "\n" not in str(error)  # noqa: PT017  # the content may as well be good
+
+
+def test_a_token_file_that_is_damaged_is_not_trained_on(config: PrepareConfig) -> None:
+    dataset = prepare_dataset(config, TextInMemory("x", TEXT))
+    path = dataset.folder / "train.bin"
+    data = bytearray(path.read_bytes())
+    data[100] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"train\.bin: is damaged, or not what meta\.json says"):
+        open_dataset(dataset.folder)

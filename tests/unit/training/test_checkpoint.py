@@ -153,3 +153,16 @@ def test_forgetting_removes_older_generations_and_no_copies_of_people(tmp_path: 
     mine.write_bytes(b"mine")
     checkpoints.forget(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ckpt_last.json", mine.name, "ckpt_last.pt"]
+
+
+def test_to_resume_the_newest_good_checkpoint_is_used(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    checkpoints.copy(tmp_path, LAST, BEST)
+    found = checkpoints.find_last(tmp_path)
+    assert found is not None
+    assert (found.path.name, found.step) == ("ckpt_last.pt", 2)
+    (tmp_path / "ckpt_last.pt").write_bytes(b"damaged")
+    found = checkpoints.find_last(tmp_path)
+    assert found is not None
+    assert (found.path.name, found.step) == ("ckpt_best.pt", 2)  # not step 1 of ckpt_last.prev.pt
