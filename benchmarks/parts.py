@@ -16,11 +16,11 @@ from torch.nn import functional as F
 from benchmarks.programs import prepared
 from benchmarks.training import WORKS
 from ml_playground.dataset.batches import Batches
-from ml_playground.models.attention import attend
+from ml_playground.models.base import LanguageModel
 from ml_playground.models.build import build_model, model_args
 from ml_playground.models.config import Family, ModelConfig
-from ml_playground.models.cross_entropy import cross_entropy
-from ml_playground.models.language_model import LanguageModel
+from ml_playground.models.kernels.attention import attend
+from ml_playground.models.kernels.cross_entropy import cross_entropy
 from ml_playground.text.config import PrepareConfig
 from ml_playground.training.config import Device, Dtype, OptimConfig, OptimizerKind
 from ml_playground.training.device import Hardware, choose_hardware

@@ -21,7 +21,7 @@ from ml_playground.dataset.encoding import encode_parts
 from ml_playground.dataset.prepare import prepare_dataset
 from ml_playground.dataset.prepared import Split
 from ml_playground.errors import DataError
-from ml_playground.experiments.bundestag_char.sample import sample_text
+from ml_playground.experiments.bundestag.sample import sample_text
 from ml_playground.text.char import CharTokenizer
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import Chunks, TextFile

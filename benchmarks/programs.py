@@ -20,7 +20,7 @@ import torch
 from ml_playground.dataset.batches import Batches
 from ml_playground.dataset.prepare import prepare_dataset
 from ml_playground.dataset.prepared import PreparedDataset
-from ml_playground.sampling.loading import load_trained
+from ml_playground.runs.loading import load_trained
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextFile
 from ml_playground.training.config import Device, Dtype

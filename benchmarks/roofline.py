@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.training import WORKS, Work
+from ml_playground.models.base import LanguageModel
 from ml_playground.models.build import build_model, model_args
 from ml_playground.models.config import ModelConfig
-from ml_playground.models.language_model import LanguageModel
 from ml_playground.text.config import TokenizerKind
 from ml_playground.training.config import Device, Dtype
 from ml_playground.training.device import Hardware, choose_hardware

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from ml_playground.door import run_command
+from ml_playground.commands.exit import run_command
 from ml_playground.errors import UsageError
 
 USAGE = """\
@@ -40,7 +40,7 @@ def run(tokens: list[str]) -> None:
         print(USAGE)
         return
     if not tokens:
-        from ml_playground.listing import experiment_lines, sweep_lines
+        from ml_playground.commands.listing import experiment_lines, sweep_lines
 
         print(f"Run one with  mlp-run experiment=NAME\n\n{experiment_lines()}")
         print(f"\nSearch for better values with  mlp-run experiment=NAME sweep=NAME\n\n{sweep_lines()}")
@@ -57,7 +57,7 @@ def run(tokens: list[str]) -> None:
     from ml_playground.composition.load import load_experiment
 
     config = load_experiment(name)
-    from ml_playground.runs.loop import loop
+    from ml_playground.commands.loop import loop
 
     loop(config)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from ml_playground.models.language_model import LanguageModel
+from ml_playground.models.base import LanguageModel
 from ml_playground.models.qwen3 import NORM_EPS, ROPE_THETA, Qwen3Args
 
 

@@ -69,26 +69,28 @@ class Batches:
         return self._at(generator.integers(len(self._windows), size=self.batch_size))
 
     def shuffled(self, seed: int, index: int) -> Batch:
-        """The batch of a micro step, counted from the start of training: every window once an epoch, in random order.
+        """The batch of that index: of a micro step and rank, counted from the start of training.
+
+        Every window is taken once an epoch, in random order.
 
         An epoch starts at another offset each time, so that the same text is not always cut at the same places; what
-        lies before the offset, less than one window, is left out.
+        comes before the offset, less than one window, is left out.
         """
         count = (len(self._windows) - 1) // self.block_size
         places = range(index * self.batch_size, (index + 1) * self.batch_size)
         return self._at(np.array([self._order(seed, place // count)[place % count] for place in places]))
 
-    def fixed(self, limit: int = 0) -> Iterator[Batch]:
+    def fixed(self, limit: int = 0, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Windows side by side over the whole split, at most ``limit`` batches of them, evenly spaced; 0 is all.
 
-        Every batch has the full shape, so that compiled models need not compile again: rows past the end repeat the
-        last window with targets ``IGNORED``.
+        Each rank gets its own share of the batches. All have the full shape, so that compiled models need not compile
+        again: rows past the end repeat the last window with targets ``IGNORED``.
         """
         starts = np.arange(0, len(self._windows), self.block_size)
         size = min(self.batch_size, len(starts))
         if limit and len(starts) > limit * size:
             starts = starts[np.linspace(0, len(starts) - 1, limit * size).round().astype(np.intp)]
-        for first in range(0, len(starts), size):
+        for first in range(rank * size, len(starts), world_size * size):
             rows = starts[first : first + size]
             batch = self._at(np.pad(rows, (0, size - len(rows)), mode="edge"))
             targets = batch.targets.clone()  # inputs and targets are views of the same windows

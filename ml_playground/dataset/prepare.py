@@ -15,11 +15,11 @@ from ml_playground.dataset.prepared import FORMAT, Meta, PreparedDataset, Split,
 from ml_playground.dataset.split import Halves, val_documents
 from ml_playground.durable import lock, replacing
 from ml_playground.errors import DataError
+from ml_playground.terminal.progress import ByteProgress
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.ids import id_dtype
 from ml_playground.text.source import Chunks, TextSource
 from ml_playground.text.tokenizer import tokenizer_settings, train_tokenizer
-from ml_playground.text.transfer import Transfer
 from ml_playground.text.utf8 import characters
 
 DATA_ROOT = Path("outputs/data")
@@ -81,12 +81,12 @@ def prepare_dataset(config: PrepareConfig, source: TextSource) -> PreparedDatase
 
 def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str) -> Meta:
     sizes: list[int] = []
-    with Transfer("reading", 0, None) as transfer:
-        documents = _measured(source.documents(), sizes, transfer)
+    with ByteProgress("reading", 0, None) as progress:
+        documents = _measured(source.documents(), sizes, progress)
         tokenizer = train_tokenizer(config, documents)
         for document in documents:  # those that the tokenizer had no need of
             deque(document, maxlen=0)
-        size = transfer.done
+        size = progress.done
     chosen: list[int] = []
     if len(sizes) > 1:
         chosen = val_documents(sizes, config.val_fraction, config.split_seed)
@@ -96,11 +96,11 @@ def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str)
     with (
         replacing(folder / "train.bin") as train,
         replacing(folder / "val.bin") as val,
-        Transfer("encoding", 0, size) as transfer,
+        ByteProgress("encoding", 0, size) as progress,
     ):
         files = {"train": train, "val": val}
         counted: Iterable[tuple[Split, Chunks]] = (
-            (split, _counted(chunks, split, bytes_read, transfer)) for split, chunks in parts
+            (split, _counted(chunks, split, bytes_read, progress)) for split, chunks in parts
         )
         for split, ids in encode_parts(tokenizer, counted, separated=len(sizes) > 1):
             files[split].write(ids.astype(dtype, copy=False).data)
@@ -142,24 +142,24 @@ def _parts(
     return [("train", halves.first()), ("val", halves.second())]
 
 
-def _measured(documents: Iterator[Chunks], sizes: list[int], transfer: Transfer) -> Iterator[Chunks]:
+def _measured(documents: Iterator[Chunks], sizes: list[int], progress: ByteProgress) -> Iterator[Chunks]:
     """The documents, while the characters of each are counted."""
     for document in documents:
         sizes.append(0)
-        yield _measuring(document, sizes, transfer)
+        yield _measuring(document, sizes, progress)
 
 
-def _measuring(chunks: Chunks, sizes: list[int], transfer: Transfer) -> Chunks:
+def _measuring(chunks: Chunks, sizes: list[int], progress: ByteProgress) -> Chunks:
     for chunk in chunks:
         sizes[-1] += characters(chunk)
-        transfer.advance(len(chunk))
+        progress.advance(len(chunk))
         yield chunk
 
 
-def _counted(chunks: Chunks, split: Split, bytes_read: Counter[Split], transfer: Transfer) -> Chunks:
+def _counted(chunks: Chunks, split: Split, bytes_read: Counter[Split], progress: ByteProgress) -> Chunks:
     for chunk in chunks:
         bytes_read[split] += len(chunk)
-        transfer.advance(len(chunk))
+        progress.advance(len(chunk))
         yield chunk
 
 

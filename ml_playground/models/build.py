@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+from ml_playground.models.base import LanguageModel, ModelArgs
 from ml_playground.models.config import Family, ModelConfig
 from ml_playground.models.gpt import GPT, GPTArgs
-from ml_playground.models.language_model import LanguageModel, ModelArgs
 from ml_playground.models.qwen3 import Qwen3, Qwen3Args, default_inner
 
 

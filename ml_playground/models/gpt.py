@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ml_playground.models.attention import attend
+from ml_playground.models.base import LanguageModel, ModelArgs
+from ml_playground.models.kernels.attention import attend
 from ml_playground.models.kv_cache import KVCache
-from ml_playground.models.language_model import LanguageModel, ModelArgs
 
 
 @dataclass(frozen=True)

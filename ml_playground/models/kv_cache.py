@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ml_playground.models.attention import attention_dtype
+from ml_playground.models.kernels.attention import attention_dtype
 
 
 class KVCache:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -13,17 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from rich.console import Console
-from rich.table import Table
-
-from ml_playground.console import say
 from ml_playground.durable import is_locked, read_regular
-from ml_playground.errors import printable
 from ml_playground.runs.folder import LOCK
 from ml_playground.runs.manifest import RunManifest
+from ml_playground.terminal.console import say
+from ml_playground.terminal.table import Table
 
 OUTPUTS = Path("outputs")
-_PIPE_WIDTH = 200
 _KINDS: dict[tuple[str, ...], tuple[type, ...]] = {
     ("experiment", "status"): (str,),
     ("max_iters", "step", "best_step"): (int,),
@@ -108,22 +103,18 @@ def print_runs(root: Path = OUTPUTS) -> None:
     if not runs:
         print(f"no runs in {root}; start one with  mlp-run experiment=NAME")
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("name", "status", "step", "best", "at step", "age", "size", "path"):
-        table.add_column(name, justify="right" if name in ("step", "best", "at step", "age", "size") else "left")
+    numbers = ["step", "best", "at step", "age", "size"]
+    table = Table(["name", "status", *numbers, "path"], numbers=numbers)
     for run in runs:
         manifest = run.manifest
-        table.add_row(
-            printable(manifest.experiment)
-            + (f" (resumed at {manifest.resumed_from:,})" if manifest.resumed_from else ""),
-            printable(run.status),
+        table.add(
+            manifest.experiment + (f" (resumed at {manifest.resumed_from:,})" if manifest.resumed_from else ""),
+            run.status,
             f"{manifest.step:,}/{manifest.max_iters:,}",
             "" if manifest.best is None else f"{manifest.best:.4f}",
             "" if manifest.best is None else f"{manifest.best_step:,}",
             run.age,
             f"{run.bytes / 1e6:.1f} MB",
-            printable(str(run.folder)),
+            str(run.folder),
         )
-    # Through a pipe there is no width to fit into, and nothing may be cut.
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    Console(highlight=False, markup=False, emoji=False, width=width).print(table)
+    table.print()

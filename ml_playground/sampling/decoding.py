@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ml_playground.models.language_model import LanguageModel
+from ml_playground.models.base import LanguageModel
 from ml_playground.training.device import Hardware
 
 

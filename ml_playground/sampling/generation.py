@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ml_playground.errors import DivergedError
-from ml_playground.models.language_model import LanguageModel
+from ml_playground.models.base import LanguageModel
 from ml_playground.sampling.config import SamplingConfig
 
 

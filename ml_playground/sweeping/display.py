@@ -9,17 +9,14 @@ from typing import Self
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from ml_playground.console import console, say
 from ml_playground.runs.manifest import read_step
 from ml_playground.sweeping.names import short_names, show_params, show_scores
 from ml_playground.sweeping.ranking import ranked, status
 from ml_playground.sweeping.storage import StudyError
 from ml_playground.sweeping.sweep import Sweep
+from ml_playground.terminal.console import console, say
+from ml_playground.terminal.table import LiveTable, Table
 
 _ROWS = 12
 
@@ -33,7 +30,7 @@ class SweepDisplay:
         self._started = datetime.now()  # without a zone, as Optuna's times are
         self._names = short_names(sweep.space)
         self._seen: dict[int, TrialState] = {}
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._live = LiveTable()
 
     def __enter__(self) -> Self:
         sweep, budget, trials = self._sweep, self._sweep.budget, self._study.get_trials(deepcopy=False)
@@ -48,8 +45,7 @@ class SweepDisplay:
         say(f"sweep folder: {sweep.folder}  (curves: {curves})")
         if trials:
             say(f"going on: {len(done)} trials are done, {len(trials) - len(done)} were begun{self._best(done)}")
-        if console.is_terminal:
-            self._live.start()
+        self._live.__enter__()
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
@@ -57,7 +53,7 @@ class SweepDisplay:
             if not isinstance(error, StudyError):  # it would wait for the database once more
                 self.update()
         finally:
-            self._live.stop()
+            self._live.__exit__()
 
     def update(self) -> None:
         """Look at the study again."""
@@ -66,8 +62,8 @@ class SweepDisplay:
             if self._seen.get(trial.number) is not trial.state:
                 self._seen[trial.number] = trial.state
                 self._tell(trial, trials)
-        if self._live.is_started:
-            self._live.update(Group(self._table(trials), self._summary(trials)))
+        if self._live.is_shown:
+            self._live.update(self._table(trials), self._summary(trials))
 
     def _tell(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> None:
         if trial.state.is_finished():
@@ -96,9 +92,8 @@ class SweepDisplay:
         return f"{line}, about {_duration(left)} left"
 
     def _table(self, trials: list[FrozenTrial]) -> Table:
-        table = Table(box=None, pad_edge=False)
-        for name in ("trial", *self._names.values(), "step", *self._sweep.objectives, "status"):
-            table.add_column(Text(name), justify="left" if name == "status" else "right")
+        numbers = ["trial", *self._names.values(), "step", *self._sweep.objectives]
+        table = Table([*numbers, "status"], numbers=numbers)
         running = [trial for trial in trials if not trial.state.is_finished()]
         done = ranked(self._sweep, self._study, [trial for trial in trials if trial.state.is_finished()])
         for trial in [*running, *done][:_ROWS]:
@@ -110,7 +105,7 @@ class SweepDisplay:
                 *self._values(trial),
                 status(trial, self._sweep) if trial.state is not TrialState.COMPLETE else "done",
             )
-            table.add_row(*map(Text, cells))  # brackets in a value are no markup
+            table.add(*cells)
         return table
 
     def _values(self, trial: FrozenTrial) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
+from ml_playground.runs.metrics import read_metrics
 from ml_playground.sweeping.sweep import VAL_LOSS
-from ml_playground.training.metrics import read_metrics
 
 _LAST = 10
 

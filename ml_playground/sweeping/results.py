@@ -12,7 +12,6 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.composition.snapshot import snapshot
-from ml_playground.console import say
 from ml_playground.durable import write_text
 from ml_playground.errors import RunError, printable
 from ml_playground.runs.listing import OUTPUTS
@@ -22,6 +21,7 @@ from ml_playground.sweeping.ranking import ranked
 from ml_playground.sweeping.report import render_report
 from ml_playground.sweeping.study import DIVERGED, OUT_OF_MEMORY, reason
 from ml_playground.sweeping.sweep import Sweep
+from ml_playground.terminal.console import say
 
 
 def write_results(sweep: Sweep, study: optuna.Study) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import optuna
 from optuna.trial import TrialState
 
-from ml_playground.console import say
 from ml_playground.durable import lock
 from ml_playground.errors import RunError, Stopped
-from ml_playground.runs.prepare import prepare
+from ml_playground.experiments.prepare import prepare
 from ml_playground.sweeping.display import SweepDisplay
 from ml_playground.sweeping.engines import build_engine
 from ml_playground.sweeping.engines.base import Engine
@@ -16,6 +15,7 @@ from ml_playground.sweeping.results import write_results
 from ml_playground.sweeping.study import create_study
 from ml_playground.sweeping.supervisor import Supervisor
 from ml_playground.sweeping.sweep import Sweep
+from ml_playground.terminal.console import say
 from ml_playground.training.stopping import StopSignal
 
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -50,4 +50,6 @@ def _run_trials(sweep: Sweep, study: optuna.Study, engine: Engine) -> None:
             display.update()
     if stop.signum:
         done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
-        raise Stopped(stop.signum, f"stopped with {done} of {sweep.n_trials} trials done; the same command goes on")
+        raise Stopped(
+            stop.signum, f"stopped with {done} of {sweep.n_trials} trials done; run the same command to resume"
+        )

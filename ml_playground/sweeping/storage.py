@@ -21,8 +21,8 @@ from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from ml_playground.console import say
 from ml_playground.errors import RunError, UserError
+from ml_playground.terminal.console import say
 
 Database = Path | URL
 """A SQLite file, or another database by its URL."""

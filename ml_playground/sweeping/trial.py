@@ -21,7 +21,7 @@ from ml_playground.errors import (
     RunError,
     TooLargeError,
 )
-from ml_playground.runs.prepare import prepare
+from ml_playground.experiments.prepare import prepare
 from ml_playground.runs.train import train_in_folder
 from ml_playground.sweeping.claim import Claim
 from ml_playground.sweeping.metrics import score

@@ -16,11 +16,11 @@ from typing import Self
 
 import httpx
 
-from ml_playground.console import say
 from ml_playground.durable import lock
 from ml_playground.errors import DataError
+from ml_playground.terminal.console import say
+from ml_playground.terminal.progress import ByteProgress
 from ml_playground.text.partial import Partial
-from ml_playground.text.transfer import Transfer
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each new attempt; there is one attempt more than there are pauses."""
@@ -201,11 +201,11 @@ def _receive(response: httpx.Response, partial: Partial, url: str, name: str, *,
     rest = response.headers.get("Content-Length")
     with (
         partial.resume() if resumed else partial.start(url, "" if etag.startswith("W/") else etag) as file,
-        Transfer(name, done, done + int(rest) if rest else None) as transfer,
+        ByteProgress(name, done, done + int(rest) if rest else None) as progress,
     ):
         for block in response.iter_raw():
             file.write(block)
-            transfer.advance(len(block))
+            progress.advance(len(block))
 
 
 def _is_there(path: Path, sha256: str | None) -> bool:

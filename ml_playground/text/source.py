@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ml_playground.durable import open_regular
 from ml_playground.errors import DataError
-from ml_playground.text.transfer import Transfer
+from ml_playground.terminal.progress import ByteProgress
 from ml_playground.text.unknown import surrogates, unknown
 from ml_playground.text.utf8 import whole
 
@@ -147,7 +147,7 @@ class TextFile:
         position, size = 0, self.path.stat().st_size
         with (
             open_regular(self.path) as file,
-            Transfer(f"reading {self.path.name}", 0, size) as transfer,
+            ByteProgress(f"reading {self.path.name}", 0, size) as progress,
             ThreadPoolExecutor(1) as hasher,  # takes about as long as decoding, and needs no lock of Python's
         ):
             hashed = hasher.submit(digest.update, b"")
@@ -164,7 +164,7 @@ class TextFile:
                     decoder.decode(block)
                 except UnicodeDecodeError as error:
                     return "", position - len(error.object) + error.start
-                transfer.advance(len(block))
+                progress.advance(len(block))
         if position == 0:
             raise DataError(f"{self.path}: is empty; put text into it")
         try:

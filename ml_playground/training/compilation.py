@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from ml_playground.errors import UserError
-from ml_playground.models.language_model import LanguageModel
+from ml_playground.models.base import LanguageModel
 from ml_playground.training.device import Hardware, has_compiler
 from ml_playground.training.evaluation import LossFunction
 from ml_playground.training.rng import get_rng_state, set_rng_state

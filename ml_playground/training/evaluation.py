@@ -9,28 +9,34 @@ from torch import Tensor
 
 from ml_playground.dataset.batches import IGNORED, Batches
 from ml_playground.training.device import Hardware
+from ml_playground.training.world import World
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 def evaluate(
-    loss_function: LossFunction, batches: Batches, limit: int, hardware: Hardware, stopped: Callable[[], bool]
+    loss_function: LossFunction,
+    batches: Batches,
+    limit: int,
+    hardware: Hardware,
+    stopped: Callable[[], bool] = lambda: False,
+    world: World = World(),  # noqa: B008  # immutable
 ) -> float | None:
     """Mean loss in nats per token over fixed windows; None where ``stopped`` became true on the way.
 
     Args:
         loss_function: Mean loss of (inputs, targets); in evaluation mode.
         limit: Batches at most, evenly spaced; 0 is all.
+        world: Each process evaluates its share; the mean is that of all.
     """
-    total = torch.zeros((), dtype=torch.float64)
-    count = 0
+    total = torch.zeros(2, dtype=torch.float64)  # of the losses, and how many targets they are of
     with torch.no_grad():
-        for batch in batches.fixed(limit):
+        for batch in batches.fixed(limit, world.rank, world.size):
             if stopped():
                 return None
             targets = int((batch.targets != IGNORED).sum())
             with hardware.autocast():
                 loss = loss_function(hardware.place(batch.inputs), hardware.place(batch.targets))
-            total += loss.double().cpu() * targets
-            count += targets
-    return total.item() / count
+            total += torch.stack([loss.double().cpu() * targets, torch.tensor(float(targets), dtype=torch.float64)])
+    total = world.sum(total)
+    return float(total[0] / total[1])

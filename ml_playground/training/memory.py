@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ml_playground.errors import OutOfMemoryError, TooLargeError
-from ml_playground.models.language_model import LanguageModel
+from ml_playground.models.base import LanguageModel
 from ml_playground.training.config import OptimizerKind, TrainConfig
 from ml_playground.training.device import Hardware
 from ml_playground.training.muon import inner_matrices

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ml_playground.models.language_model import LanguageModel
+from ml_playground.models.base import LanguageModel
 from ml_playground.training.adamw import AdamW, OptimizerState, ParameterGroup
 from ml_playground.training.config import OptimConfig
 

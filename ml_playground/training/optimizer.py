@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ml_playground.models.language_model import LanguageModel
+from ml_playground.models.base import LanguageModel
 from ml_playground.training.adamw import AdamW
 from ml_playground.training.config import OptimConfig, OptimizerKind
 from ml_playground.training.muon import Muon

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ml_playground.models.language_model import LanguageModel
+from ml_playground.models.base import LanguageModel
 from ml_playground.training.adamw import OptimizerState
 from ml_playground.training.config import Metric, TrainRuntimeConfig
 from ml_playground.training.optimizer import Optimizer

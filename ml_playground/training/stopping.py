@@ -7,8 +7,8 @@ import signal
 from types import FrameType
 from typing import Self
 
-from ml_playground.console import say
 from ml_playground.signals import stop_signals
+from ml_playground.terminal.console import say
 
 
 class StopSignal:

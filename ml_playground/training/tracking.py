@@ -12,15 +12,14 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from ml_playground.durable import to_json, write_text
-from ml_playground.training.metrics import read_metrics
+from ml_playground.durable import to_json
 
 Scalars = dict[str, float]
 
@@ -36,14 +35,11 @@ class Session:
 
 
 class Tracker:
-    """Writes the scalars of one run; resuming drops what a killed session wrote past its last checkpoint."""
+    """Writes the scalars of one run, after those of earlier sessions."""
 
     def __init__(self, folder: Path, session: Session, resumed_at: int | None) -> None:
         """``resumed_at``: step of the checkpoint that training goes on from; None for a fresh run."""
         jsonl_path, events = folder / "metrics.jsonl", folder / "logs" / "tb"
-        before = [] if resumed_at is None else read_metrics(jsonl_path)
-        kept = (entry for entry in before if cast("int", entry["step"]) <= cast("int", resumed_at))
-        write_text(jsonl_path, "".join(map(to_json, kept)))
         events.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as files:
             self._jsonl = files.enter_context(jsonl_path.open("a", encoding="utf-8"))

@@ -5,24 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import torch
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer as TorchOptimizer
 
-from ml_playground.console import say
 from ml_playground.dataset.batches import Batch, Batches
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import DivergedError, OutOfMemoryError, kept
-from ml_playground.models.language_model import LanguageModel
-from ml_playground.training.checkpoint import FORMAT, Checkpoint, Found
+from ml_playground.models.base import LanguageModel
+from ml_playground.terminal.console import say
+from ml_playground.training.checkpoint import FORMAT, Checkpoint
 from ml_playground.training.compilation import CompileError, compile_loss
 from ml_playground.training.config import Compile, OnNonfinite, Sampler, TrainConfig
 from ml_playground.training.device import Hardware
 from ml_playground.training.display import Display
-from ml_playground.training.drift import yardstick
+from ml_playground.training.drift import Settings, yardstick
 from ml_playground.training.evaluation import LossFunction, evaluate
 from ml_playground.training.memory import exhausted
 from ml_playground.training.optimizer import build_optimizer
@@ -30,7 +29,8 @@ from ml_playground.training.saving import CheckpointWriter
 from ml_playground.training.schedule import learning_rate
 from ml_playground.training.state import Progress, TrainState
 from ml_playground.training.stopping import StopSignal
-from ml_playground.training.tracking import Session, Tracker
+from ml_playground.training.tracking import Tracker
+from ml_playground.training.world import World
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ Observer = Callable[[Progress], bool]
 
 
 class Trainer:
-    """Trains one model on one dataset in one run folder."""
+    """Trains one model on one dataset. What comes of it goes to a tracker, a display and a writer."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class Trainer:
         model: LanguageModel,
         dataset: PreparedDataset,
         hardware: Hardware,
-        session: Session,
-        on_save: Callable[[Progress], None],
+        settings: Settings,
+        world: World = World(),  # noqa: B008  # immutable
     ) -> None:
         """Args:
-            session: The run as TensorBoard lists it; its settings travel in checkpoints.
-            on_save: Called after each checkpoint, from another thread, with the progress that it holds.
+            settings: Those of the run by dotted key, which travel in checkpoints.
+            world: This process among those that train the model together.
 
         Raises:
             DataError: the dataset is too small for the block size.
@@ -71,8 +71,8 @@ class Trainer:
         self._runtime = config.runtime
         self._dataset = dataset
         self._hardware = hardware
-        self._session = session
-        self._folder: Path = config.runtime.out_dir
+        self._settings = settings
+        self._world = world
         size = (config.data.batch_size, config.data.block_size)
         self._train_batches = Batches(dataset, "train", *size, shuffled=config.data.sampler is Sampler.shuffled)
         eval_size = (config.runtime.eval_batch_size, config.runtime.eval_block_size)
@@ -87,9 +87,9 @@ class Trainer:
             config.runtime.ema_decay,
             hardware.device,
         )
-        self._writer = CheckpointWriter(self._folder, config.runtime, on_save)
-        self._tokens_per_step = config.data.grad_accum_steps * config.data.batch_size * config.data.block_size
-        self._resumed_at: int | None = None
+        self._tokens_per_step = (
+            world.size * config.data.grad_accum_steps * config.data.batch_size * config.data.block_size
+        )
         self._skipped_before = 0
         self._unlogged_steps = 0
         self._unlogged_seconds = 0.0
@@ -130,44 +130,42 @@ class Trainer:
             raise
         return True
 
-    def resume(self, found: Found) -> None:
+    def resume(self, checkpoint: Checkpoint) -> None:
         """Resume from a checkpoint of this model."""
-        self._state.load_state_dict(found.checkpoint["state"])
-        if yardstick(found.checkpoint["config"]) != yardstick(self._session.settings):
+        self._state.load_state_dict(checkpoint["state"])
+        if yardstick(checkpoint["config"]) != yardstick(self._settings):
             self.progress.restart_best()
-        self._resumed_at = self.progress.step
         self._skipped_before = int(self._state.skipped)
-        if not self._runtime.eval_only:
-            self._writer.resume(found, self.progress)
 
-    def fit(self, observer: Observer = lambda _: True) -> Outcome:
+    def fit(
+        self, tracker: Tracker, display: Display, writer: CheckpointWriter, observer: Observer = lambda _: True
+    ) -> Outcome:
         """Train until done, or until a signal or the observer asks to stop; in all cases the state is saved.
 
         Args:
+            tracker: Gets the curves.
+            display: Shows them to people.
+            writer: Writes the checkpoints; the last one is written when this returns.
             observer: Told of each evaluation. A resumed run tells it once more of the one that it was saved with.
         """
         progress, go_on = self.progress, True
-        with (
-            StopSignal() as stop,
-            Tracker(self._folder, self._session, self._resumed_at) as tracker,
-            Display(progress.step, self._runtime.max_iters) as display,
-            self._writer,
-        ):
+        with StopSignal() as stop, writer:
             while True:
                 if self._evaluation_is_due():
                     val_loss = self.evaluate(lambda: stop.signum is not None)
                     if val_loss is not None:
                         self._record(val_loss, tracker, display)
+                        self._save(tracker, writer)
                 if progress.evaluated == progress.step:
                     go_on = observer(progress)
                 if stop.signum or self.done or not go_on:
                     break
                 self._train_step(tracker, display)
-                self._writer.raise_failure()  # a step that cannot be saved is not worth its time
-                if self._writer.is_due:
-                    self._save(tracker)
+                writer.raise_failure()  # a step that cannot be saved is not worth its time
+                if writer.is_due:
+                    self._save(tracker, writer)
             if stop.signum:
-                self._save(tracker)
+                self._save(tracker, writer)
             else:
                 tracker.end_session()
         return Outcome(progress, stop.signum, pruned=not (go_on or self.done))
@@ -177,7 +175,8 @@ class Trainer:
         self._model.eval()
         try:
             with self._state.averaged():
-                val_loss = evaluate(self._loss, self._val_batches, self._runtime.eval_iters, self._hardware, stopped)
+                limit, hardware = self._runtime.eval_iters, self._hardware
+                val_loss = evaluate(self._loss, self._val_batches, limit, hardware, stopped, self._world)
         except (MemoryError, RuntimeError) as error:
             if exhausted(error, self._config):
                 size = self._val_batches.batch_size
@@ -255,9 +254,10 @@ class Trainer:
     def _refuse_nonfinite(self) -> None:
         new = int(self._state.skipped) > self._skipped_before
         if new and self._runtime.on_nonfinite is OnNonfinite.stop:
+            folder = self._runtime.out_dir
             raise DivergedError(
-                f"{self._folder}: the loss or a gradient is not finite at step {self.progress.step:,};"
-                f" {kept(self._folder)}. Try a lower train.optim.learning_rate, or train.runtime.on_nonfinite = 'skip'"
+                f"{folder}: the loss or a gradient is not finite at step {self.progress.step:,};"
+                f" {kept(folder)}. Try a lower train.optim.learning_rate, or train.runtime.on_nonfinite = 'skip'"
             )
 
     def accumulate_gradients(self) -> torch.Tensor:
@@ -270,13 +270,15 @@ class Trainer:
                 loss = self._loss(self._hardware.place(batch.inputs), self._hardware.place(batch.targets))
             self._state.scaler.scale(loss / accumulation).backward()
             total += loss.detach() / accumulation
-        return total
+        self._world.average(p.grad for p in self._model.parameters() if p.grad is not None)
+        return self._world.sum(total) / self._world.size
 
     def _batch(self, micro_step: int) -> Batch:
-        seed, step, data = self._runtime.seed, self.progress.step, self._config.data
+        seed, step, data, world = self._runtime.seed, self.progress.step, self._config.data, self._world
         if data.sampler is Sampler.shuffled:
-            return self._train_batches.shuffled(seed, step * data.grad_accum_steps + micro_step)
-        return self._train_batches.random(seed, step, micro_step)
+            index = step * data.grad_accum_steps + micro_step
+            return self._train_batches.shuffled(seed, index * world.size + world.rank)
+        return self._train_batches.random(seed, step, micro_step, world.rank)
 
     def _evaluation_is_due(self) -> bool:
         progress = self.progress
@@ -289,7 +291,6 @@ class Trainer:
         display.evaluated(self.progress.step, val_loss, best=self.progress.best_step == self.progress.step)
         bits_per_byte = self._dataset.bits_per_byte(val_loss)
         tracker.log(self.progress.step, {"val/loss": val_loss, "val/bits_per_byte": bits_per_byte})
-        self._save(tracker)
 
     def _checkpoint(self) -> Checkpoint:
         return {
@@ -297,11 +298,11 @@ class Trainer:
             "model_args": self._model.args,
             "tokenizer": self._dataset.meta.tokenizer,
             "data": self._dataset.meta.fingerprint,
-            "config": self._session.settings,
+            "config": dict(self._settings),
             "state": self._state.state_dict(),
         }
 
-    def _save(self, tracker: Tracker) -> None:
+    def _save(self, tracker: Tracker, writer: CheckpointWriter) -> None:
         self._refuse_nonfinite()
         tracker.flush()
-        self._writer.save(self._checkpoint(), self.progress)
+        writer.save(self._checkpoint(), self.progress)

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from ml_playground.composition.load import load_experiment
-from ml_playground.runs.prepare import prepare
-from ml_playground.text.bundestag.reader import read_session
-from ml_playground.text.bundestag.session import render
+from ml_playground.experiments.bundestag.reader import read_session
+from ml_playground.experiments.bundestag.session import render
+from ml_playground.experiments.prepare import prepare
 
 CONFIG = """
 defaults = ["bundestag_char"]

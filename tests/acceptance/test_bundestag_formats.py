@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from defusedxml import ElementTree
 
-from ml_playground.text.bundestag.reader import read_session
-from ml_playground.text.bundestag.session import Heading, Interjection, Paragraph, Session, Turn, render
+from ml_playground.experiments.bundestag.reader import read_session
+from ml_playground.experiments.bundestag.session import Heading, Interjection, Paragraph, Session, Turn, render
 from ml_playground.text.config import LayoutConfig
 
 DATES = {

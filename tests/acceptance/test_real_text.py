@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ml_playground.commands.loop import loop
 from ml_playground.composition.load import load_experiment
-from ml_playground.runs.loop import loop
-from ml_playground.runs.prepare import prepare
+from ml_playground.experiments.prepare import prepare
 
 SHORT = """
 defaults = ["bundestag_char"]

@@ -173,7 +173,7 @@ def test_a_signal_stops_all_workers_after_saving_and_the_same_command_goes_on(
     os.kill(process.pid, signum)
     _, err = process.communicate()
     assert process.returncode == code, err
-    assert re.fullmatch(r"stopped with [01] of 4 trials done; the same command goes on", err.splitlines()[-1])
+    assert re.fullmatch(r"stopped with [01] of 4 trials done; run the same command to resume", err.splitlines()[-1])
     again = start(tmp_path, "cli", "sweep", "tiny", "--sweep", "small")
     _, err = again.communicate()
     assert again.returncode == 0, err

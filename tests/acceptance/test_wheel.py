@@ -42,7 +42,7 @@ def test_it_ships_experiments_sweeps_and_the_sample_and_no_tests(wheel: Path) ->
     names = set(zipfile.ZipFile(wheel).namelist())
     for name in (
         "conf/config.toml", "conf/experiment/bundestag_char.toml", "sweeps/batching.toml", "py.typed",
-        "experiments/bundestag_char/sample_words.toml",
+        "experiments/bundestag/sample_words.toml",
     ):  # fmt: skip
         assert f"ml_playground/{name}" in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "outputs")) or "datasets" in name]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_playground.cli import VERBS
+from ml_playground.commands.verb import verbs
 from tests.e2e.conftest import Door, start
 
 
@@ -63,7 +63,7 @@ def test_mlp_run_prepares_trains_and_samples_and_does_no_work_twice(tiny: Path) 
     assert again.stdout == out
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", verbs.all())
 def test_every_verb_runs(door: Door, tiny: Path, verb: str) -> None:
     if verb == "sample":
         assert door("mlp", "train", "tiny").code == 0
@@ -133,7 +133,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(tiny: Path, signum: signal.
     assert process.returncode == code, err
     last = err.strip().splitlines()[-1]
     assert last.startswith("stopped at step ")
-    assert last.endswith(", saved; the same command goes on")
+    assert last.endswith(", saved; run the same command to resume")
     step = int(last.split()[3].rstrip(",").replace(",", ""))
     path.write_text(path.read_text(encoding="utf-8").replace("= 100000", f"= {step + 5}"), encoding="utf-8")
     again = start(tiny, "cli", "train", "tiny")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.e2e.conftest import Door
-from tests.unit.text.bundestag.protocols import old_xml, protocol_xml
+from tests.unit.experiments.bundestag.protocols import old_xml, protocol_xml
 
 NAMES = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.toml"))
 SHRUNK = """

@@ -20,11 +20,11 @@ from typing import Literal
 
 import torch
 
+from ml_playground.commands.exit import run_command
+from ml_playground.commands.loop import loop
 from ml_playground.composition.load import load_experiment
 from ml_playground.config import ExperimentConfig
-from ml_playground.door import run_command
-from ml_playground.runs.loop import loop
-from ml_playground.runs.prepare import prepare
+from ml_playground.experiments.prepare import prepare
 from ml_playground.runs.train import train
 from ml_playground.sweeping.run import run_sweep
 from ml_playground.sweeping.sweep import load_sweep

@@ -12,9 +12,9 @@ import torch
 
 from ml_playground.composition.load import load_experiment
 from ml_playground.config import ExperimentConfig
+from ml_playground.runs.loading import load_trained
 from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.generation import generate
-from ml_playground.sampling.loading import load_trained
 from ml_playground.training import checkpoint as checkpoints
 from ml_playground.training.checkpoint import LAST, Found
 

@@ -9,7 +9,7 @@ import optuna
 import tomli_w
 from optuna.trial import FrozenTrial
 
-from ml_playground.runs.prepare import prepare
+from ml_playground.experiments.prepare import prepare
 from ml_playground.sweeping.ranking import ranked
 from ml_playground.sweeping.results import leaderboard
 from ml_playground.sweeping.study import create_study

@@ -22,7 +22,7 @@ from ml_playground.errors import CheckpointError
 from ml_playground.runs.train import train
 from ml_playground.training import checkpoint as checkpoints
 from ml_playground.training.checkpoint import BEST, LAST
-from ml_playground.training.trainer import Observer, Outcome, Trainer
+from ml_playground.training.trainer import Outcome, Trainer
 from tests.checkpoints import content, weights_step
 from tests.integration.conftest import Tiny
 
@@ -335,7 +335,7 @@ def test_where_both_generations_are_bad_the_best_is_used(tmp_path: Path, generat
 def test_a_rejected_checkpoint_is_neither_copied_to_the_best_nor_kept(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(trainer: Trainer, observer: Observer) -> Outcome:
+    def killed(trainer: Trainer, *outputs: object) -> Outcome:
         raise KeyboardInterrupt
 
     folder = Path("outputs/tiny")

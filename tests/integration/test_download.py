@@ -163,7 +163,7 @@ def test_a_slow_server_is_waited_for(site: Site, path: Path, capsys: pytest.Capt
 def test_progress_is_plain_lines_where_there_is_no_terminal(
     site: Site, path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ml_playground.text.transfer._SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("ml_playground.terminal.progress._SECONDS_BETWEEN_LINES", 0)
     site.script = [drip]
     download(site.url, path, SHA256)
     lines = capsys.readouterr().err.splitlines()

@@ -13,8 +13,8 @@ import torch
 from ml_playground.composition.load import load_experiment
 from ml_playground.config import ExperimentConfig
 from ml_playground.runs.listing import find_runs
-from ml_playground.runs.sample import sample
 from ml_playground.runs.train import train
+from ml_playground.sampling.sample import sample
 from ml_playground.sweeping.sweep import load_sweep
 from tests.integration.conftest import last, logged
 from tests.integration.sweeps import begin

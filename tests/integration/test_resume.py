@@ -102,12 +102,12 @@ def test_stopped_in_its_last_evaluation_a_run_is_evaluated_on_resume(
     evaluations = 0
     fixed = Batches.fixed
 
-    def stop_the_fourth(batches: Batches, limit: int = 0) -> Iterator[Batch]:
+    def stop_the_fourth(batches: Batches, limit: int, rank: int, world_size: int) -> Iterator[Batch]:
         nonlocal evaluations
         evaluations += 1
         if evaluations == 4:
             os.kill(os.getpid(), signal.SIGINT)
-        return fixed(batches, limit)
+        return fixed(batches, limit, rank, world_size)
 
     monkeypatch.setattr(Batches, "fixed", stop_the_fourth)
     with pytest.raises(Stopped, match="stopped at step 12, saved"):

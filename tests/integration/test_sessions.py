@@ -15,7 +15,7 @@ from ml_playground.errors import DataError
 from ml_playground.experiments.registry import find_preparer
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextSource
-from tests.unit.text.bundestag.protocols import protocol_xml
+from tests.unit.experiments.bundestag.protocols import protocol_xml
 
 DAYS = {1: "26.10.2021", 2: "27.10.2021", 3: "11.11.2021"}
 

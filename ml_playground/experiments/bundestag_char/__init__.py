@@ -1,1 +1,8 @@
-"""German plenary debates: the user's own text, or an embedded sample."""
+"""German plenary debates as characters: the user's own text, or an embedded sample."""
+
+from __future__ import annotations
+
+from ml_playground.experiments.bundestag.source import bundestag
+from ml_playground.experiments.registry import preparer
+
+preparer("bundestag_char")(bundestag)

@@ -12,11 +12,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
 
-from ml_playground.door import stop_on_signals
 from ml_playground.errors import PlaygroundError, Stopped
-from ml_playground.streams import forgive_streams
+from ml_playground.signals import stop_on_signals
 from ml_playground.sweeping.engines.base import LOG, TRIAL_FAILED, Engine, Worker
 from ml_playground.sweeping.sweep import Sweep
+from ml_playground.terminal.streams import forgive_streams
 
 
 class LocalWorker(Worker):

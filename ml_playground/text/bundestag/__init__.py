@@ -1,1 +1,4 @@
-"""Plenary protocols of the German Bundestag, read from the formats that they are published in."""
+"""Deprecated: the formats of plenary protocols are in :mod:`ml_playground.experiments.bundestag`.
+
+Scripts that were written for version 0.1 import from here; the next version will not have it.
+"""

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ml_playground.commands.listing import experiment_lines, sweep_lines
 from ml_playground.composition.directories import experiment_files
 from ml_playground.composition.documents import read_document
 from ml_playground.composition.load import load_experiment
 from ml_playground.errors import ConfigError
-from ml_playground.listing import experiment_lines, sweep_lines
 
 
 def refused(text: str | bytes) -> str:

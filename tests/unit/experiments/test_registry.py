@@ -17,7 +17,8 @@ def text_of(source: TextSource) -> str:
 
 
 def test_preparers_below_experiments_are_found_without_a_list() -> None:
-    assert find_preparer("bundestag_char").__module__.startswith("ml_playground.experiments.bundestag_char")
+    assert find_preparer("bundestag_char") is find_preparer("bundestag_tiktoken")
+    assert find_preparer("shakespeare").__module__.startswith("ml_playground.experiments.shakespeare")
 
 
 def test_an_unknown_preparer_is_named_with_the_nearest_one() -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from ml_playground.models.base import LanguageModel
 from ml_playground.models.gpt import GPT, GPTArgs
-from ml_playground.models.language_model import LanguageModel
 from ml_playground.models.qwen3 import Qwen3, Qwen3Args
 from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.decoding import for_decoding

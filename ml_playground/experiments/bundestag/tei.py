@@ -1,0 +1,96 @@
+"""GermaParl, a corpus of plenary protocols as TEI: root element ``TEI``.
+
+The facts are those of the corpus as PolMine publishes it: ``text/body/div[@type=agenda_item]`` holds ``sp``, one for
+each turn, with the attributes ``who``, ``name``, ``party``, ``parliamentary_group``, ``role`` and ``position`` (``NA``
+where there is none), and in it ``speaker``, the printed label, ``p`` and ``stage``. Contents lists and page headers are
+gone already; in some terms dashes are one or two hyphens, and some words still have the hyphen of a line's end and a
+blank.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from xml.etree.ElementTree import Element
+
+from ml_playground.errors import DataError
+from ml_playground.experiments.bundestag.hyphenation import mend
+from ml_playground.experiments.bundestag.label import parse_label
+from ml_playground.experiments.bundestag.line import one_line
+from ml_playground.experiments.bundestag.session import Session, Speaker
+from ml_playground.experiments.bundestag.transcript import Transcript
+
+_APART = frozenset(["lb", "pb", "p", "table", "row", "cell", "list", "item"])
+"""Elements beside which there are no halves of a word."""
+_DASH = re.compile(r"(?<!\S)--?(?=[\s,;.!?]|$)")
+
+
+def read_tei(root: Element) -> Session:
+    """The sitting in a GermaParl file, with or without the namespace of TEI.
+
+    Raises:
+        DataError: there is no ``body``, it is empty, or term, number or date are wrong.
+    """
+    body = root.find("{*}text/{*}body")
+    if body is None:
+        raise DataError("has no element 'text/body'")
+    transcript = Transcript()
+    _walk(body, transcript)
+    transcript.mark_headings()
+    header = "{*}teiHeader/{*}fileDesc"
+    title = f"{header}/{{*}}titleStmt"
+    return transcript.session(
+        root.findtext(f"{title}/{{*}}legislativePeriod"),
+        root.findtext(f"{title}/{{*}}sessionNo"),
+        root.findtext(f"{header}/{{*}}publicationStmt/{{*}}date"),
+    )
+
+
+def _walk(element: Element, transcript: Transcript) -> None:
+    for child in element:
+        tag = _tag(child)
+        if tag in ("p", "stage"):
+            _say(child, transcript)
+        elif tag == "sp":
+            transcript.speaker(_speaker(child))
+            _walk(child, transcript)
+        elif tag == "div":
+            _walk(child, transcript)
+
+
+def _say(element: Element, transcript: Transcript) -> None:
+    """A paragraph or a stage direction, in which others may stand."""
+    said = element.text or ""
+    add = transcript.interjection if _tag(element) == "stage" else transcript.paragraph
+    for child in element:
+        if _tag(child) == "stage":
+            add(_whole(said))
+            _say(child, transcript)
+            said = ""
+        else:
+            blank = " " if _tag(child) in _APART else ""
+            said += f"{blank}{''.join(child.itertext())}{blank}"
+        said += child.tail or ""
+    add(_whole(said))
+
+
+def _speaker(turn: Element) -> Speaker | None:
+    """The printed label where there is one: it has the town that tells namesakes apart, which the attributes lack."""
+    chair = turn.get("role") == "presidency"
+    if printed := parse_label(turn.findtext("{*}speaker", "")):
+        return replace(printed, chair=chair or printed.chair)
+    facts = {key: value for key, value in turn.items() if value not in {"", "NA"}}
+    name = facts.get("who") or facts.get("name")
+    if not name:
+        return None
+    role = facts.get("position")
+    party = None if role else facts.get("parliamentary_group") or facts.get("party")
+    return Speaker(name, party, role, chair)
+
+
+def _tag(element: Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _whole(text: str) -> str:
+    return mend(_DASH.sub("–", one_line(text)))

@@ -1,0 +1,1 @@
+"""The parts of models that are written for speed: attention, cross entropy."""

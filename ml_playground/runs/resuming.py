@@ -1,0 +1,71 @@
+"""What a run resumes, and what has changed since its checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from ml_playground.composition.snapshot import settings
+from ml_playground.config import ExperimentConfig
+from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.errors import RunFolderError
+from ml_playground.models.build import with_args
+from ml_playground.ranges import SettingError
+from ml_playground.terminal.console import say
+from ml_playground.terminal.table import Table
+from ml_playground.training.checkpoint import BEST, LAST, Found
+from ml_playground.training.config import check_train
+from ml_playground.training.device import Hardware
+from ml_playground.training.drift import Rule, drift, yardstick
+
+
+def check_resume(found: Found, config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware) -> None:
+    """Say which settings have changed since a checkpoint, and which value of each is used.
+
+    Raises:
+        RunFolderError: the run was trained on other data, or a setting has changed that cannot.
+    """
+    for problem in found.rejected:
+        say(f"warning: {problem}; using another checkpoint")
+    folder, now = config.train.runtime.out_dir, settings(config)
+    afresh = f"set another train.runtime.out_dir, or delete {LAST}.pt and {BEST}.pt, to start afresh"
+    if found.checkpoint["data"] != dataset.meta.fingerprint:
+        raise RunFolderError(
+            f"{folder}: was trained on other data or another tokenizer; bring the text back, or {afresh}"
+        )
+    saved, args = found.checkpoint["config"], found.checkpoint["model_args"]
+    changes = drift({**saved, **{f"train.model.{name}": value for name, value in args.items()}}, now)
+    for change in changes:
+        if change.rule is Rule.refused:
+            raise RunFolderError(
+                f"{folder}: {change.key} = {change.now}: cannot change during a run, which has"
+                f" {change.before}; set it back, or {afresh}"
+            )
+    _refuse_conflicts(found, config, afresh)
+    if changes:
+        say("settings that have changed since the checkpoint:")
+        table = Table(["setting", "in the checkpoint", "in the file", "used"])
+        for change in changes:
+            table.add(change.key, _shown(change.before), _shown(change.now), change.rule.value)
+        table.say()
+    if yardstick(saved) != yardstick(now):
+        say("what is best is decided anew from here on: its measure has changed")
+    if hardware.dtype is torch.float16 and not found.checkpoint["state"]["scaler"]:
+        say("the scale of the loss, which float16 needs, starts anew: the checkpoint has none")
+
+
+def _refuse_conflicts(found: Found, config: ExperimentConfig, afresh: str) -> None:
+    """Check the settings again as they are used: with the model of the checkpoint."""
+    train = config.train
+    try:
+        check_train(replace(train, model=with_args(train.model, found.checkpoint["model_args"])))
+    except SettingError as error:
+        raise RunFolderError(
+            f"{train.runtime.out_dir}: {error.keys[0]}: {error.problem} in the checkpoint, whose model stays as it is;"
+            f" change {error.keys[0]}, or {afresh}"
+        ) from None
+
+
+def _shown(value: object) -> str:
+    return "unset" if value is None else str(value)

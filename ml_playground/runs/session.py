@@ -1,0 +1,140 @@
+"""One session of a run: from its start, or from its last checkpoint, until training ends or is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import replace
+
+from ml_playground.composition.snapshot import settings, snapshot
+from ml_playground.config import ExperimentConfig
+from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.durable import write_text
+from ml_playground.errors import DivergedError, Stopped
+from ml_playground.models.build import build_model, model_args, parameter_count
+from ml_playground.runs.manifest import RunManifest, Status, now
+from ml_playground.runs.metrics import truncate_metrics
+from ml_playground.runs.resuming import check_resume
+from ml_playground.terminal.console import say
+from ml_playground.training import checkpoint as checkpoints
+from ml_playground.training.checkpoint import Found
+from ml_playground.training.device import Hardware, compile_pays
+from ml_playground.training.display import Display
+from ml_playground.training.memory import estimate, refuse_too_large, refuse_too_much
+from ml_playground.training.rng import seed_everything
+from ml_playground.training.saving import CheckpointWriter
+from ml_playground.training.state import Progress
+from ml_playground.training.tracking import Session, Tracker
+from ml_playground.training.trainer import Observer, Trainer
+
+
+class RunSession:
+    """Builds the trainer, and keeps ``run.json`` true while it trains."""
+
+    def __init__(
+        self, config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware, found: Found | None
+    ) -> None:
+        """``found``: the checkpoint to resume from.
+
+        Raises:
+            RunFolderError: the run in the folder was trained on other data, or a setting has changed that cannot.
+            TooLargeError: the model does not fit into memory.
+        """
+        self._config = config
+        self._found = found
+        self._folder = config.train.runtime.out_dir
+        self._settings = settings(config)
+        seed_everything(config.train.runtime.seed)
+        args = model_args(config.train.model, dataset.meta.vocab_size)
+        if found:
+            check_resume(found, config, dataset, hardware)
+            args = found.checkpoint["model_args"]
+        refuse_too_large(parameter_count(args), config.train, hardware)
+        self._model = build_model(args)
+        self._parameters = sum(parameter.numel() for parameter in self._model.parameters())
+        self._hardware = replace(hardware, compiled=self._compile_pays(hardware))
+        self.trainer = Trainer(config.train, self._model, dataset, self._hardware, self._settings)
+        self._writer = CheckpointWriter(self._folder, config.train.runtime, self._on_save)
+        if found:
+            self.trainer.resume(found.checkpoint)
+            if not config.train.runtime.eval_only:
+                self._writer.resume(found, self.trainer.progress)
+            if not self.trainer.done:
+                say(f"resuming: {found.path} at step {found.step:,}")
+        elif not config.train.runtime.eval_only:
+            checkpoints.forget(self._folder)
+        self._manifest = RunManifest(
+            config.experiment,
+            "running",
+            config.train.runtime.max_iters,
+            dataset.meta.fingerprint,
+            str(self._hardware),
+            resumed_from=found.step if found else None,
+        )
+
+    def fit(self, observer: Observer) -> bool:
+        """Train; whether the run came to its end.
+
+        Raises:
+            TooLargeError: training does not fit into memory.
+            RunError: the run failed, or its files cannot be written.
+            Stopped: a signal came; the state is saved.
+        """
+        data = self._config.train.data
+        memory = estimate(self._model, self._config.train, self._hardware)
+        refuse_too_much(memory, self._config.train, self._hardware)
+        if self._hardware.compiled and not self.trainer.compile():
+            self._hardware = replace(self._hardware, compiled=False)
+            self._manifest.hardware = str(self._hardware)
+        say(
+            f"training: {self._parameters / 1e6:.2f} M parameters, {self._config.train.runtime.max_iters:,} steps of"
+            f" {data.grad_accum_steps} x {data.batch_size} x {data.block_size} tokens, on {self._hardware}"
+        )
+        say(f"memory: {memory}")
+        say(f"run folder: {self._folder}  (curves: tensorboard --logdir {self._folder.parent})")
+        write_text(self._folder / "config.toml", snapshot(self._config))
+        self._on_save(self.trainer.progress)
+        try:
+            with self._tracker() as tracker, self._display() as display:
+                outcome = self.trainer.fit(tracker, display, self._writer, observer)
+        except Exception as error:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                self._end("failed", f"{type(error).__name__}: {error}")
+            raise
+        progress = outcome.progress
+        if not (outcome.signum or outcome.pruned) and not math.isfinite(progress.val_loss or 0.0):
+            best = "no checkpoint is good" if progress.best is None else f"the best is of step {progress.best_step:,}"
+            problem = f"the validation loss is not finite at step {progress.step:,}; {best}"
+            self._end("failed", problem)
+            raise DivergedError(f"{self._folder}: {problem}; try a lower train.optim.learning_rate in another out_dir")
+        self._end("interrupted" if outcome.signum else "pruned" if outcome.pruned else "finished")
+        if outcome.signum:
+            raise Stopped(outcome.signum, f"stopped at step {progress.step:,}, saved; run the same command to resume")
+        if progress.best is not None:
+            metric, verb = self._config.train.runtime.ckpt_metric.name.replace("_", " "), self._manifest.status
+            say(f"{verb}: step {progress.step:,}, best {metric} {progress.best:.4f} at step {progress.best_step:,}")
+        return not outcome.pruned
+
+    def _tracker(self) -> Tracker:
+        resumed_at = self._found.step if self._found else None
+        truncate_metrics(self._folder / "metrics.jsonl", resumed_at)
+        return Tracker(self._folder, Session(str(self._folder), self._settings), resumed_at)
+
+    def _display(self) -> Display:
+        return Display(self.trainer.progress.step, self._config.train.runtime.max_iters)
+
+    def _compile_pays(self, hardware: Hardware) -> bool:
+        data, runtime = self._config.train.data, self._config.train.runtime
+        tokens = runtime.max_iters * data.grad_accum_steps * data.batch_size * data.block_size
+        # Forward and backward cost six operations a parameter and token (Kaplan et al., 2020).
+        return compile_pays(runtime.compile, hardware.device, 6.0 * self._parameters * tokens)
+
+    def _end(self, status: Status, error: str | None = None) -> None:
+        self._manifest.status, self._manifest.error, self._manifest.ended = status, error, now()
+        self._on_save(self.trainer.progress)
+
+    def _on_save(self, progress: Progress) -> None:
+        manifest = self._manifest
+        manifest.step, manifest.tokens, manifest.val_loss = progress.step, progress.tokens, progress.val_loss
+        manifest.best, manifest.best_step = progress.best, progress.best_step
+        manifest.write(self._folder)

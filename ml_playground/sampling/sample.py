@@ -1,0 +1,122 @@
+"""The verb ``sample``."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from ml_playground.config import ExperimentConfig
+from ml_playground.durable import write_text
+from ml_playground.errors import DataError
+from ml_playground.experiments.prepare import prepare
+from ml_playground.runs.loading import Trained, load_trained
+from ml_playground.sampling.decoding import for_decoding
+from ml_playground.sampling.generation import generate
+from ml_playground.sampling.prompt import encode_prompt, read_prompt
+from ml_playground.sampling.streaming import TextStream
+from ml_playground.terminal.console import say
+from ml_playground.text.normalization import normalized
+from ml_playground.text.tokenizer import Tokenizer
+from ml_playground.training.device import choose_hardware
+
+_SEPARATOR = "\n---------------\n"
+_MOST_PADDING = 128
+"""nanoGPT pads GPT-2's 50,257 tokens to 50,304, a multiple of 64."""
+
+
+def sample(config: ExperimentConfig) -> None:
+    """Write samples of the best checkpoint to standard output as they come, and into ``samples/``.
+
+    Raises:
+        RunFolderError: there is no checkpoint.
+        CheckpointError: there is none that can be used.
+        DataError: the prompt has characters that the vocabulary lacks.
+    """
+    runtime, wanted = config.sample.runtime, config.sample.sample
+    start = normalized(read_prompt(wanted.start), config.prepare.normalize)
+    trained = load_trained(runtime.out_dir, runtime.checkpoint)
+    for problem in trained.rejected:
+        say(f"warning: {problem}; using another checkpoint")
+    tokenizer = _tokenizer(trained, config)
+    prompt = torch.tensor(encode_prompt(start, tokenizer))
+    hardware = choose_hardware(runtime.device, runtime.dtype, table="sample.runtime")
+    say(f"sampling: {trained.path}, step {trained.step:,}, on {hardware}")
+    model = for_decoding(trained.model, hardware)
+    vocab_size = min(tokenizer.vocab_size, model.vocab_size)
+    generator = torch.Generator(hardware.device).manual_seed(runtime.seed)
+    streams = [TextStream(tokenizer, wanted.stop) for _ in range(wanted.num_samples)]
+    screen = _Screen(start, streams)
+    with hardware.autocast():
+        steps = generate(model, prompt.to(hardware.device), vocab_size, wanted, generator, wanted.num_samples)
+        for step in steps:
+            for stream, token in zip(streams, step, strict=True):
+                stream.push(token)
+            screen.update()
+            if all(stream.done for stream in streams):
+                break
+    for stream in streams:
+        stream.finish()
+    screen.update()
+    print()
+    path = _new_file(runtime.out_dir / "samples", f"{datetime.now(UTC):%Y%m%d-%H%M%S}-step{trained.step:06d}")
+    write_text(path, _SEPARATOR.join(start + stream.text for stream in streams) + "\n")
+    say(f"saved: {path}")
+
+
+def _new_file(folder: Path, stem: str) -> Path:
+    """A file that no other process has, even one that samples in the same second; created empty."""
+    folder.mkdir(exist_ok=True)
+    path, number = folder / f"{stem}.txt", 1
+    while True:
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            number += 1
+            path = folder / f"{stem}-{number}.txt"
+        else:
+            return path
+
+
+class _Screen:
+    """Shows samples one below the other: each as it comes, once those before it have ended."""
+
+    def __init__(self, start: str, streams: list[TextStream]) -> None:
+        self._start = start
+        self._waiting = deque(streams)
+        self._shown = 0
+        sys.stdout.write(start)
+
+    def update(self) -> None:
+        """Show what is new."""
+        while True:
+            stream = self._waiting[0]
+            sys.stdout.write(stream.text[self._shown :])
+            self._shown = len(stream.text)
+            if not stream.done or len(self._waiting) == 1:
+                break
+            self._waiting.popleft()
+            self._shown = 0
+            sys.stdout.write(f"{_SEPARATOR}{self._start}")
+        sys.stdout.flush()
+
+
+def _tokenizer(trained: Trained, config: ExperimentConfig) -> Tokenizer:
+    """The checkpoint's own; for nanoGPT's, which has none, the one of this experiment's data."""
+    if trained.tokenizer:
+        return trained.tokenizer
+    tokenizer = prepare(config).tokenizer
+    # nanoGPT's vocabularies of characters lack the end-of-text token that is the last one here; GPT-2's is padded.
+    known = tokenizer.vocab_size - (tokenizer.end_of_text is not None)
+    sizes = range(known, known + 1)
+    if tokenizer.state["kind"] == "tiktoken":
+        sizes = range(tokenizer.vocab_size, tokenizer.vocab_size + _MOST_PADDING)
+    if trained.model.vocab_size not in sizes:
+        raise DataError(
+            f"{trained.path}: has a vocabulary of {trained.model.vocab_size}, and the data of {config.experiment} one"
+            f" of {sizes[0]}; set [prepare] to the text and the tokenizer that the model was trained with"
+        )
+    return tokenizer

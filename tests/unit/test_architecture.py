@@ -1,0 +1,75 @@
+"""The shape of the code that reviews would otherwise have to watch over."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "ml_playground"
+# Data flows down this list: a floor imports only floors above it.
+FLOORS = [
+    "errors", "signals", "registry", "ranges", "durable", "terminal", "config", "composition", "text", "dataset",
+    "experiments", "models", "training", "runs", "sampling", "sweeping", "commands", "run", "cli",
+]  # fmt: skip
+# Each of these libraries is known to one package only.
+ROOMS = {
+    "hydra": {"composition"},
+    "omegaconf": {"composition"},
+    "tensorboard": {"training"},
+    "optuna": {"sweeping"},
+    "plotly": {"sweeping"},
+    "sqlalchemy": {"sweeping"},
+    "rich": {"terminal"},
+    "httpx": {"text"},
+    "tiktoken": {"text"},
+    "tokenizers": {"text"},
+    "defusedxml": {"experiments"},
+    "tomli_w": {"composition"},
+}
+LINES = 400
+# Old names of what has moved to a floor below.
+DEPRECATED = PACKAGE / "text" / "bundestag"
+
+
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def floor(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+    return names
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_imports_only_floors_above_its_own_and_is_not_too_long(path: Path) -> None:
+    own = floor(path)
+    names = imported(path)
+    if own != "__init__" and path.parent != DEPRECATED:
+        modules = {name.split(".")[1] for name in names if name.startswith("ml_playground.")}
+        # The root of the schema composes the tables of the packages below it.
+        tables = {name.split(".")[1] for name in names if own == "config" and name.endswith(".config")}
+        floors = modules & set(FLOORS) - tables
+        below = {name for name in floors if FLOORS.index(name) > FLOORS.index(own)}
+        assert not below, f"{own} imports {below}, which stand below it"
+    for library, rooms in ROOMS.items():
+        if any(name.split(".")[0] == library for name in names):
+            assert own in rooms or path.stem == "config", f"{library} belongs in {rooms}"
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES
+
+
+def test_every_floor_exists_and_has_its_place() -> None:
+    assert {floor(path) for path in sources()} - {"__init__"} == set(FLOORS)
