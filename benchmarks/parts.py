@@ -17,8 +17,8 @@ from benchmarks.programs import prepared
 from benchmarks.training import WORKS
 from ml_playground.dataset.batches import Batches
 from ml_playground.models.base import LanguageModel
-from ml_playground.models.build import build_model, model_args
-from ml_playground.models.config import Family, ModelConfig
+from ml_playground.models.build import create_model
+from ml_playground.models.config import Qwen3Config
 from ml_playground.models.kernels.attention import attend
 from ml_playground.models.kernels.cross_entropy import cross_entropy
 from ml_playground.text.config import PrepareConfig
@@ -42,7 +42,7 @@ def measure(rounds: int) -> None:
         _report(name, "torch's, float32", *_attention(shape, hardware), repeats=10 * rounds)
     name = f"loss of {_ROWS} rows over {_VOCABULARY:,} tokens, with backward"
     _report(name, "all logits at once", *_losses(hardware), repeats=5 * rounds)
-    model = build_model(model_args(ModelConfig(Family.qwen3, 4, 4, n_embd=128, block_size=64), 65))
+    model = create_model(Qwen3Config(n_layer=4, n_head=4, n_embd=128, block_size=64).args(65))
     for kind in OptimizerKind:
         _report(
             f"{kind.name}, 0.8 M parameters", "torch.optim", *_optimizers(model, kind, hardware), repeats=10 * rounds

@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.training import WORKS, Work
 from ml_playground.models.base import LanguageModel
-from ml_playground.models.build import build_model, model_args
-from ml_playground.models.config import ModelConfig
+from ml_playground.models.build import create_model
+from ml_playground.models.config import GPTConfig
 from ml_playground.text.config import TokenizerKind
 from ml_playground.training.config import Device, Dtype
 from ml_playground.training.device import Hardware, choose_hardware
@@ -34,8 +34,8 @@ def measure(rounds: int) -> None:
 
 def _measure(work: Work, hardware: Hardware, repeats: int) -> tuple[float, float]:
     """Operations and seconds of a step."""
-    config = ModelConfig(n_layer=work.n_layer, n_head=work.n_head, n_embd=work.n_embd, block_size=work.block_size)
-    model = build_model(model_args(config, _VOCABULARY[work.tokenizer]))
+    config = GPTConfig(n_layer=work.n_layer, n_head=work.n_head, n_embd=work.n_embd, block_size=work.block_size)
+    model = create_model(config.args(_VOCABULARY[work.tokenizer]))
     ids = torch.randint(65, (work.batch_size, work.block_size))
     # Two operations a weight and token forward and four backward, and the products of attention (PaLM, appendix B).
     weights = sum(p.numel() for name, p in model.named_parameters() if "wpe" not in name)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from ml_playground.models.config import Family, ModelConfig
+from ml_playground.models.config import CONFIGS as MODEL_CONFIGS
+from ml_playground.models.config import DEFAULT_FAMILY, ModelConfig
+from ml_playground.models.config import config_class as model_config_class
 from ml_playground.ranges import check_ranges
 from ml_playground.sampling.config import SampleConfig, SampleRuntimeConfig, SamplingConfig, check_sampling
 from ml_playground.text.config import LayoutConfig, Normalization, OnBadFile, PrepareConfig, TokenizerKind
@@ -32,13 +34,14 @@ from ml_playground.training.config import (
 )
 
 __all__ = [
+    "DEFAULT_FAMILY",
+    "MODEL_CONFIGS",
     "Compile",
     "DataConfig",
     "Decay",
     "Device",
     "Dtype",
     "ExperimentConfig",
-    "Family",
     "LayoutConfig",
     "Metric",
     "ModelConfig",
@@ -56,6 +59,7 @@ __all__ = [
     "TokenizerKind",
     "TrainConfig",
     "TrainRuntimeConfig",
+    "model_config_class",
 ]
 
 

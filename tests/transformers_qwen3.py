@@ -5,7 +5,7 @@ from __future__ import annotations
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from ml_playground.models.base import LanguageModel
-from ml_playground.models.qwen3 import NORM_EPS, ROPE_THETA, Qwen3Args
+from ml_playground.models.qwen3 import Qwen3Args
 
 
 def reference(args: Qwen3Args, model: LanguageModel, *, slides: bool = False) -> Qwen3ForCausalLM:
@@ -22,8 +22,8 @@ def reference(args: Qwen3Args, model: LanguageModel, *, slides: bool = False) ->
         use_sliding_window=slides,
         sliding_window=args.block_size,
         max_window_layers=0,
-        rms_norm_eps=NORM_EPS,
-        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
+        rms_norm_eps=args.norm_eps,
+        rope_parameters={"rope_type": "default", "rope_theta": args.rope_theta},
         tie_word_embeddings=True,
     )
     theirs = Qwen3ForCausalLM(config)

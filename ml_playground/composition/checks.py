@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
 from ml_playground.composition.documents import Document
+from ml_playground.composition.schema import Schema, experiment_keys, families_with, plain_type
 from ml_playground.composition.strings import is_reference
-from ml_playground.config import ExperimentConfig
+from ml_playground.config import ModelConfig
 from ml_playground.ranges import range_problem
 
 if TYPE_CHECKING:
@@ -37,44 +37,21 @@ _TOML_NAMES: dict[object, str] = {
 }
 
 
-def check_document(document: Document) -> None:
+def check_document(document: Document, schema: Schema) -> None:
     """Check the keys and the types of a file.
 
     Raises:
         ConfigError: the first unknown key or wrong type, in the order of the file.
     """
-    check_table(document, document.values, ExperimentConfig)
-
-
-def plain_type(hint: object) -> object:
-    """The type of a field that can be unset, or that type itself."""
-    if get_origin(hint) in (Union, UnionType):
-        return next(arg for arg in get_args(hint) if arg is not type(None))
-    return hint
-
-
-def schema_keys(schema: type[DataclassInstance] = ExperimentConfig, prefix: str = "") -> Iterator[str]:
-    """Every dotted key of the schema, tables included."""
-    return (key for key, _ in schema_types(schema, prefix))
-
-
-def schema_types(schema: type[DataclassInstance] = ExperimentConfig, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Every dotted key with its type; that of a field that can be unset is the type of its value."""
-    for name, hint in get_type_hints(schema).items():
-        yield f"{prefix}{name}", plain_type(hint)
-        if dataclasses.is_dataclass(hint):
-            yield from schema_types(hint, f"{prefix}{name}.")  # type: ignore[arg-type]  # a type, not an instance
-
-
-PATHS = {key for key, kind in schema_types() if kind is Path}
-"""Settings in which ``~`` and ``$VAR`` are expanded."""
+    check_table(document, document.values, schema)
 
 
 def check_table(
     document: Document,
     table: dict[str, object],
-    schema: type[DataclassInstance],
+    schema: Schema,
     *,
+    kind: type[DataclassInstance] | None = None,
     prefix: str = "",
     home: str = "",
     leaf_problem: LeafProblem | None = None,
@@ -82,6 +59,7 @@ def check_table(
     """Check a table of a file, and those in it.
 
     Args:
+        kind: The table's dataclass; by default the root of the schema.
         prefix: What the file puts before the table's keys.
         home: What the file puts before the keys of an experiment.
         leaf_problem: What may stand in place of a value; by default the value itself.
@@ -90,12 +68,16 @@ def check_table(
         ConfigError: the first unknown key or wrong value, in the order of the file.
     """
     problem_of = leaf_problem or value_problem
-    hints = get_type_hints(schema)
+    kind = kind or schema.root
+    hints = schema.hints(kind)
     for name, value in table.items():
         key = f"{prefix}{name}"
         if (own := key.removeprefix(home)) in RESERVED:
             raise document.error(key, RESERVED[own])
         if name not in hints:
+            if issubclass(kind, ModelConfig) and (families := families_with(name)):
+                names = " and ".join(f'"{family}"' for family in families)
+                raise document.error(key, f"is read by family = {names} only; remove {name}")
             raise document.error(key, f"unknown key; {_suggestion(name, list(hints), prefix, home)}")
         hint = hints[name]
         if dataclasses.is_dataclass(hint):
@@ -105,12 +87,13 @@ def check_table(
             check_table(
                 document,
                 cast("dict[str, object]", value),
-                inner,
+                schema,
+                kind=inner,
                 prefix=f"{key}.",
                 home=home,
                 leaf_problem=leaf_problem,
             )
-        elif problem := problem_of(value, hint, schema.__dataclass_fields__[name]):
+        elif problem := problem_of(value, hint, kind.__dataclass_fields__[name]):
             raise document.error(key, problem)
 
 
@@ -125,7 +108,7 @@ def _suggestion(name: str, known: list[str], prefix: str, home: str) -> str:
         return f"a name in quotes is one key; remove the quotes: {name} = ..."
     if close := difflib.get_close_matches(name, known, n=1):
         return f"did you mean '{close[0]}'?"
-    homes = [f"{home}{key.rpartition('.')[0]}" for key in schema_keys() if key.rpartition(".")[2] == name]
+    homes = [f"{home}{key.rpartition('.')[0]}" for key in experiment_keys() if key.rpartition(".")[2] == name]
     if homes:
         return f"it belongs in {' or '.join(f'[{table}]' for table in homes)}"
     return f"{table} has: {', '.join(sorted(set(known) - set(RESERVED)))}"

@@ -11,15 +11,18 @@ from hydra import compose, initialize
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ml_playground.composition.checks import PATHS, check_document, schema_keys
-from ml_playground.composition.directories import defaults_file, lineage
+from ml_playground.composition.checks import check_document
+from ml_playground.composition.directories import Ancestor, defaults_file, lineage
 from ml_playground.composition.documents import Document, Table, lookup, read_document
 from ml_playground.composition.paths import expand_path
+from ml_playground.composition.schema import Schema
 from ml_playground.composition.strings import decoded, encode, is_reference, is_unicode, literal, shielded
 from ml_playground.composition.toml_source import ROOT, composed, name_files, register
-from ml_playground.config import ExperimentConfig
-from ml_playground.errors import ConfigError, UsageError
+from ml_playground.config import DEFAULT_FAMILY, ExperimentConfig, model_config_class
+from ml_playground.errors import ConfigError, UsageError, UserError
 from ml_playground.ranges import SettingError
+
+_FAMILY = "train.model.family"
 
 
 def load_experiment(name: str, exp_config: Path | None = None) -> ExperimentConfig:
@@ -47,16 +50,22 @@ class Composition:
     documents: list[Document]
     """The files, the strongest first."""
     config: DictConfig
+    schema: Schema
 
     def replace(self, values: Mapping[str, object]) -> Composition:
         """The experiment with other values for some dotted keys; what refers to these follows them.
 
         A string is meant as a file means it, a path as it is.
         """
-        config = self.config.copy()
+        config, schema = self.config.copy(), self.schema
+        if (family := values.get(_FAMILY, config.train.model.family)) != config.train.model.family:
+            schema = Schema(model=model_config_class(str(family)))
+            _put_model(config, schema)
+        paths = schema.paths()
         for key, value in values.items():
-            OmegaConf.update(config, key, encode(str(value)) if isinstance(value, Path) else _shielded(key, value))
-        return Composition(self.documents, config)
+            shielded_value = encode(str(value)) if isinstance(value, Path) else _shielded(key, value, paths)
+            OmegaConf.update(config, key, shielded_value)
+        return Composition(self.documents, config, schema)
 
     def get(self, key: str) -> object:
         """The value at a dotted key."""
@@ -87,12 +96,41 @@ def compose_experiment(name: str, exp_config: Path | None = None) -> Composition
         raise UsageError(f"experiment {name!r}: the name is not Unicode; rename its file")
     ancestor, defaults = lineage(name, exp_config), read_document(defaults_file())
     documents = [*ancestor.documents, defaults]
+    schema = _schema(documents)
+    schemas = {defaults.path: schema, **_schemas(ancestor)}
     for document in documents:
-        check_document(document)
-    config = _merge_with_schema(_compose(name_files(ancestor, defaults, _values)), name)
+        check_document(document, schemas[document.path])
+    files = name_files(ancestor, defaults, lambda document: _values(document, schemas[document.path], schema))
+    config = _merge_with_schema(_compose(files), schema, name)
     _resolve_interpolations(documents, config)
-    _refuse_missing(documents, config)
-    return Composition(documents, config)
+    _refuse_missing(documents, config, schema)
+    return Composition(documents, config, schema)
+
+
+def _schema(documents: list[Document]) -> Schema:
+    """The schema of the model family that the strongest file names.
+
+    Raises:
+        ConfigError: there is no such family.
+    """
+    for document in documents:
+        if (family := document.get(_FAMILY)) is not None:
+            if not isinstance(family, str) or is_reference(family):
+                raise document.error(_FAMILY, "must be the name of a model family, written out")
+            try:
+                return Schema(model=model_config_class(family))
+            except UserError as error:
+                raise document.error(_FAMILY, str(error)) from None
+    return Schema(model=model_config_class(DEFAULT_FAMILY))
+
+
+def _schemas(ancestor: Ancestor) -> dict[Path, Schema]:
+    """The schema of each file, whose family is its own or inherited."""
+    inherited = [_schemas(parent) for parent in ancestor.parents]
+    return {
+        **{path: schema for schemas in inherited for path, schema in schemas.items()},
+        ancestor.document.path: _schema(ancestor.documents),
+    }
 
 
 def _compose(files: dict[str, Table]) -> DictConfig:
@@ -106,22 +144,27 @@ def _compose(files: dict[str, Table]) -> DictConfig:
         composed.reset(token)
 
 
-def _values(document: Document) -> Table:
+def _values(document: Document, own: Schema, schema: Schema) -> Table:
     """What a file sets, as OmegaConf may have it.
+
+    A file that names another model family than one it inherits has from that only the settings that both have.
 
     Raises:
         ConfigError: a path cannot be one.
     """
+    known, paths = schema.types(), schema.paths()
 
     def convert(table: Table, prefix: str) -> Table:
         values: Table = {}
         for name, value in table.items():
             key = f"{prefix}{name}"
+            if own != schema and key not in known:
+                continue
             if isinstance(value, dict):
                 values[name] = convert(cast("Table", value), f"{key}.")
                 continue
             try:
-                values[name] = _shielded(key, value)
+                values[name] = _shielded(key, value, paths)
             except ValueError as error:
                 raise document.error(key, str(error)) from None
         return values
@@ -129,13 +172,13 @@ def _values(document: Document) -> Table:
     return convert(document.values, "")
 
 
-def _shielded(key: str, value: object) -> object:
+def _shielded(key: str, value: object, paths: set[str]) -> object:
     """A value of a file as OmegaConf may have it; a path is expanded.
 
     Raises:
         ValueError: it cannot be a path.
     """
-    if key not in PATHS or not isinstance(value, str):
+    if key not in paths or not isinstance(value, str):
         return shielded(value)
     return expand_path(value) if is_reference(value) else encode(expand_path(literal(value)))
 
@@ -144,8 +187,18 @@ def _none(_: object = None) -> None:
     """``"${none:}"`` in a file: TOML has no null to unset an inherited value with."""
 
 
-def _merge_with_schema(values: DictConfig, name: str) -> DictConfig:
-    merged = OmegaConf.merge(OmegaConf.structured(ExperimentConfig), values, {"experiment": encode(name)})
+def _put_model(config: DictConfig, schema: Schema) -> None:
+    """Give a config the table of another model family; the settings that both have stay."""
+    old, new = config.train.model, OmegaConf.structured(schema.model)
+    for key in new.keys() & old.keys() - {"family"}:
+        new[key] = old._get_node(key)  # a reference is to stay one
+    config.train.model = new
+
+
+def _merge_with_schema(values: DictConfig, schema: Schema, name: str) -> DictConfig:
+    base = OmegaConf.structured(ExperimentConfig)
+    base.train.model = OmegaConf.structured(schema.model)
+    merged = OmegaConf.merge(base, values, {"experiment": encode(name)})
     assert isinstance(merged, DictConfig)
     return merged
 
@@ -163,9 +216,9 @@ def _resolve_interpolations(documents: list[Document], config: DictConfig) -> No
                     raise document.error(key, "refers to itself") from None
 
 
-def _refuse_missing(documents: list[Document], config: DictConfig) -> None:
+def _refuse_missing(documents: list[Document], config: DictConfig, schema: Schema) -> None:
     values = OmegaConf.to_container(config, resolve=False)
-    for key in schema_keys():
+    for key in schema.types():
         if lookup(values, key) == MISSING:
             table, _, field = key.rpartition(".")
             raise ConfigError(f"{documents[0].name}: {key}: missing; add '{field} = ...' to [{table}]")

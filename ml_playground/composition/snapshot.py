@@ -10,8 +10,8 @@ from typing import cast
 
 import tomli_w
 
-from ml_playground.composition.checks import PATHS
 from ml_playground.composition.paths import path_text
+from ml_playground.composition.schema import Schema
 from ml_playground.composition.strings import escape
 from ml_playground.config import ExperimentConfig
 
@@ -20,18 +20,20 @@ def snapshot(config: ExperimentConfig) -> str:
     """The TOML of every setting, defaults included; unset ones are left out, for TOML has no null."""
     table = _table(config)
     del table["experiment"]
-    return tomli_w.dumps({name: _escaped(value, name) for name, value in table.items()})
+    paths = Schema(model=type(config.train.model)).paths()
+    return tomli_w.dumps({name: _escaped(value, name, paths) for name, value in table.items()})
 
 
-def _escaped(value: object, key: str) -> object:
+def _escaped(value: object, key: str, paths: set[str]) -> object:
     """A value as a file says it, so that it means the same."""
     if isinstance(value, dict):
-        return {name: _escaped(inner, f"{key}.{name}") for name, inner in cast("dict[str, object]", value).items()}
+        table = cast("dict[str, object]", value)
+        return {name: _escaped(inner, f"{key}.{name}", paths) for name, inner in table.items()}
     if isinstance(value, list):
-        return [_escaped(item, key) for item in cast("list[object]", value)]
+        return [_escaped(item, key, paths) for item in cast("list[object]", value)]
     if not isinstance(value, str):
         return value
-    return escape(path_text(value) if key in PATHS else value)
+    return escape(path_text(value) if key in paths else value)
 
 
 def settings(config: ExperimentConfig) -> dict[str, object]:

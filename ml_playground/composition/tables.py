@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from ml_playground.composition.checks import check_table, plain_type
+from ml_playground.composition.checks import check_table
 from ml_playground.composition.documents import Document
+from ml_playground.composition.schema import Schema, plain_type
 from ml_playground.composition.strings import is_reference
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def read_table(document: Document, schema: type[T], *, home: str = "") -> T:
     Raises:
         ConfigError: the first unknown key or wrong value, in the order of the file.
     """
-    check_table(document, document.table, schema, home=home)
+    check_table(document, document.table, Schema(schema), home=home)
     for key, value in document.leaves():
         if any(map(is_reference, cast("list[object]", value) if isinstance(value, list) else [value])):
             raise document.error(key, "refers to another value, which only an experiment can; write the value itself")

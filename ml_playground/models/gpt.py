@@ -6,15 +6,18 @@ Source: Radford et al. (2019), https://github.com/karpathy/nanoGPT. Pre-norm blo
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ml_playground.models.base import LanguageModel, ModelArgs
+from ml_playground.models.base import Cache, LanguageModel, ModelFamily
+from ml_playground.models.config import GPTConfig, ModelArgs
+from ml_playground.models.hugging_face import HuggingFaceModel
 from ml_playground.models.kernels.attention import attend
 from ml_playground.models.kv_cache import KVCache
+from ml_playground.models.registry import families
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class GPTArgs:
     bias: bool
     vocab_size: int
     dropout: float
+    norm_eps: float = 1e-5
 
     @property
     def parameters(self) -> int:
@@ -48,7 +52,8 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = nn.Linear(args.n_embd, args.n_embd, bias=args.bias)
         self.resid_dropout = nn.Dropout(args.dropout)
 
-    def forward(self, x: Tensor, cache: KVCache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, cache: Cache | None, layer: int) -> Tensor:
+        """Shape (batch, tokens, width), of ``x`` in the same shape."""
         batch, length, width = x.shape
         heads = self.c_attn(x).view(batch, length, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind(0)
@@ -70,6 +75,7 @@ class MLP(nn.Module):
         self.dropout = nn.Dropout(args.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Shape (batch, tokens, width), of ``x`` in the same shape."""
         out: Tensor = self.dropout(self.c_proj(F.gelu(self.c_fc(x))))
         return out
 
@@ -79,12 +85,13 @@ class Block(nn.Module):
 
     def __init__(self, args: GPTArgs) -> None:
         super().__init__()
-        self.ln_1 = nn.LayerNorm(args.n_embd, bias=args.bias)
+        self.ln_1 = nn.LayerNorm(args.n_embd, eps=args.norm_eps, bias=args.bias)
         self.attn = CausalSelfAttention(args)
-        self.ln_2 = nn.LayerNorm(args.n_embd, bias=args.bias)
+        self.ln_2 = nn.LayerNorm(args.n_embd, eps=args.norm_eps, bias=args.bias)
         self.mlp = MLP(args)
 
-    def forward(self, x: Tensor, cache: KVCache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, cache: Cache | None, layer: int) -> Tensor:
+        """Shape (batch, tokens, width), of ``x`` in the same shape."""
         x = x + self.attn(self.ln_1(x), cache, layer)
         out: Tensor = x + self.mlp(self.ln_2(x))
         return out
@@ -99,9 +106,10 @@ class Transformer(nn.Module):
         self.wpe = nn.Embedding(args.block_size, args.n_embd)
         self.drop = nn.Dropout(args.dropout)
         self.h = nn.ModuleList([Block(args) for _ in range(args.n_layer)])
-        self.ln_f = nn.LayerNorm(args.n_embd, bias=args.bias)
+        self.ln_f = nn.LayerNorm(args.n_embd, eps=args.norm_eps, bias=args.bias)
 
-    def forward(self, ids: Tensor, cache: KVCache | None) -> Tensor:
+    def forward(self, ids: Tensor, cache: Cache | None) -> Tensor:
+        """Final hidden states, shape (batch, tokens, width), of ids of shape (batch, tokens)."""
         start = 0 if cache is None else cache.length
         positions = torch.arange(start, start + ids.shape[1], device=ids.device)
         x = self.drop(self.wte(ids) + self.wpe(positions))
@@ -116,7 +124,7 @@ class Transformer(nn.Module):
 class GPT(LanguageModel):
     """The model; the head shares its matrix with the token embedding."""
 
-    slides = False
+    sliding_window = False
 
     def __init__(self, args: GPTArgs) -> None:
         super().__init__()
@@ -135,7 +143,7 @@ class GPT(LanguageModel):
     def new_cache(self, batch: int, window: int) -> KVCache:
         return KVCache(self._args.n_layer, batch, window)
 
-    def hidden(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
+    def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         out: Tensor = self.transformer(ids, cache)
         return out
 
@@ -151,3 +159,69 @@ class GPT(LanguageModel):
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * self._args.n_layer) if residual else 0.02)
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
+
+
+class GPTFamily(ModelFamily):
+    """GPT-2 and nanoGPT."""
+
+    config = GPTConfig
+    # transformers keeps these as Conv1D, whose matrix is that of a linear layer transposed.
+    _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+
+    def create(self, args: ModelArgs) -> GPT:
+        return GPT(_shape(args))
+
+    def parameter_count(self, args: ModelArgs) -> int:
+        return _shape(args).parameters
+
+    def to_hugging_face(self, model: LanguageModel) -> HuggingFaceModel:
+        args, own = _shape(model.args), model.state_dict()
+        with torch.device("meta"):
+            names = GPT(replace(args, bias=True)).state_dict()  # GPT-2 always has biases; zeros are as good as none
+        weights = {name: own.get(name, torch.zeros(tensor.shape)) for name, tensor in names.items()}
+        del weights["lm_head.weight"]
+        config = {
+            "architectures": ["GPT2LMHeadModel"],
+            "model_type": "gpt2",
+            "vocab_size": args.vocab_size,
+            "n_positions": args.block_size,
+            "n_embd": args.n_embd,
+            "n_layer": args.n_layer,
+            "n_head": args.n_head,
+            "activation_function": "gelu",
+            "layer_norm_epsilon": args.norm_eps,
+            **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), args.dropout),
+            "tie_word_embeddings": True,
+        }
+        return HuggingFaceModel(config, self._transposed(weights))
+
+    def from_hugging_face(self, theirs: HuggingFaceModel) -> GPT:
+        theirs.expect(model_type="gpt2", activation_function="gelu", n_inner=None, tie_word_embeddings=True)
+        config, weights = theirs.config, self._transposed(theirs.weights)
+        args = GPTArgs(
+            n_layer=config["n_layer"],
+            n_head=config["n_head"],
+            n_embd=config["n_embd"],
+            block_size=config["n_positions"],
+            bias=True,
+            vocab_size=config["vocab_size"],
+            dropout=config.get("resid_pdrop", 0.0),
+            norm_eps=config.get("layer_norm_epsilon", 1e-5),
+        )
+        model = GPT(args)
+        model.load_state_dict({**weights, "lm_head.weight": weights["transformer.wte.weight"]})
+        return model
+
+    def _transposed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Copies of the weights, in the layout of the other program."""
+        return {
+            name: (tensor.t() if name.endswith(self._TRANSPOSED) else tensor).detach().clone().contiguous()
+            for name, tensor in weights.items()
+        }
+
+
+def _shape(args: ModelArgs) -> GPTArgs:
+    return GPTArgs(**{name: value for name, value in args.items() if name != "family"})  # type: ignore[arg-type]  # the untyped form of its fields
+
+
+families.register("gpt")(GPTFamily())

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ml_playground.models.base import LanguageModel, ModelArgs
+from ml_playground.models.base import Cache, LanguageModel, ModelFamily
+from ml_playground.models.config import ModelArgs, Qwen3Config
+from ml_playground.models.hugging_face import HuggingFaceModel
 from ml_playground.models.kernels.attention import attend
 from ml_playground.models.kv_cache import KVCache
-
-ROPE_THETA = 10_000.0
-"""Longest wavelength of the rotary positions, in tokens over 2 pi."""
-NORM_EPS = 1e-6
+from ml_playground.models.registry import families
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,8 @@ class Qwen3Args:
     block_size: int
     vocab_size: int
     dropout: float
+    rope_theta: float = 10_000.0
+    norm_eps: float = 1e-6
 
     @property
     def head_dim(self) -> int:
@@ -60,10 +61,11 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(args.n_embd, args.n_kv_head * args.head_dim, bias=False)
         self.v_proj = nn.Linear(args.n_embd, args.n_kv_head * args.head_dim, bias=False)
         self.o_proj = nn.Linear(args.n_head * args.head_dim, args.n_embd, bias=False)
-        self.q_norm = nn.RMSNorm(args.head_dim, eps=NORM_EPS)
-        self.k_norm = nn.RMSNorm(args.head_dim, eps=NORM_EPS)
+        self.q_norm = nn.RMSNorm(args.head_dim, eps=args.norm_eps)
+        self.k_norm = nn.RMSNorm(args.head_dim, eps=args.norm_eps)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: KVCache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: Cache | None, layer: int) -> Tensor:
+        """Shape (batch, tokens, width), of ``x`` in the same shape."""
         # (batch, tokens, heads, head width)
         query, key, value = (
             projection(x).unflatten(-1, (-1, self.head_dim)) for projection in (self.q_proj, self.k_proj, self.v_proj)
@@ -88,6 +90,7 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(args.n_inner, args.n_embd, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Shape (batch, tokens, width), of ``x`` in the same shape."""
         out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
         return out
 
@@ -97,13 +100,14 @@ class Layer(nn.Module):
 
     def __init__(self, args: Qwen3Args) -> None:
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(args.n_embd, eps=NORM_EPS)
+        self.input_layernorm = nn.RMSNorm(args.n_embd, eps=args.norm_eps)
         self.self_attn = Attention(args)
-        self.post_attention_layernorm = nn.RMSNorm(args.n_embd, eps=NORM_EPS)
+        self.post_attention_layernorm = nn.RMSNorm(args.n_embd, eps=args.norm_eps)
         self.mlp = MLP(args)
         self.dropout = nn.Dropout(args.dropout)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: KVCache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: Cache | None, layer: int) -> Tensor:
+        """Shape (batch, tokens, width), of ``x`` in the same shape."""
         x = x + self.dropout(self.self_attn(self.input_layernorm(x), rotation, cache, layer))
         out: Tensor = x + self.dropout(self.mlp(self.post_attention_layernorm(x)))
         return out
@@ -120,17 +124,19 @@ class Decoder(nn.Module):
         self.embed_tokens = nn.Embedding(args.vocab_size, args.n_embd)
         self.dropout = nn.Dropout(args.dropout)
         self.layers = nn.ModuleList([Layer(args) for _ in range(args.n_layer)])
-        self.norm = nn.RMSNorm(args.n_embd, eps=NORM_EPS)
-        cos, sin = rotations(torch.arange(args.block_size), args.head_dim)
+        self.norm = nn.RMSNorm(args.n_embd, eps=args.norm_eps)
+        self.rope_theta = args.rope_theta
+        cos, sin = rotations(torch.arange(args.block_size), args.head_dim, args.rope_theta)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def forward(self, ids: Tensor, cache: KVCache | None) -> Tensor:
+    def forward(self, ids: Tensor, cache: Cache | None) -> Tensor:
+        """Final hidden states, shape (batch, tokens, width), of ids of shape (batch, tokens)."""
         start = 0 if cache is None else cache.length
         end = start + ids.shape[1]
         rotation = (self.cos[start:end], self.sin[start:end])
-        if end > len(self.cos):  # a context that slides goes on counting
-            rotation = rotations(torch.arange(start, end, device=ids.device), self.cos.shape[-1])
+        if end > len(self.cos):  # a sliding window counts on past the longest context
+            rotation = rotations(torch.arange(start, end, device=ids.device), self.cos.shape[-1], self.rope_theta)
         x = self.dropout(self.embed_tokens(ids))
         for layer, block in enumerate(self.layers):
             x = block(x, rotation, cache, layer)
@@ -143,7 +149,7 @@ class Decoder(nn.Module):
 class Qwen3(LanguageModel):
     """The model; the head shares its matrix with the token embedding."""
 
-    slides = True
+    sliding_window = True
 
     def __init__(self, args: Qwen3Args) -> None:
         super().__init__()
@@ -162,7 +168,7 @@ class Qwen3(LanguageModel):
     def new_cache(self, batch: int, window: int) -> KVCache:
         return KVCache(self._args.n_layer, batch, window)
 
-    def hidden(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
+    def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         out: Tensor = self.model(ids, cache)
         return out
 
@@ -179,15 +185,77 @@ class Qwen3(LanguageModel):
                 nn.init.normal_(parameter, std=0.02)
 
 
-def default_inner(n_embd: int) -> int:
-    """8/3 of the width, which gives SwiGLU's three matrices the size of a plain MLP's two, up to a multiple of 32."""
-    return -(-8 * n_embd // 96) * 32
+class Qwen3Family(ModelFamily):
+    """Qwen3, whose parameters have the names of transformers."""
+
+    config = Qwen3Config
+
+    def create(self, args: ModelArgs) -> Qwen3:
+        return Qwen3(_shape(args))
+
+    def parameter_count(self, args: ModelArgs) -> int:
+        return _shape(args).parameters
+
+    def to_hugging_face(self, model: LanguageModel) -> HuggingFaceModel:
+        args = _shape(model.args)
+        config = {
+            "architectures": ["Qwen3ForCausalLM"],
+            "model_type": "qwen3",
+            "vocab_size": args.vocab_size,
+            "hidden_size": args.n_embd,
+            "intermediate_size": args.n_inner,
+            "num_hidden_layers": args.n_layer,
+            "num_attention_heads": args.n_head,
+            "num_key_value_heads": args.n_kv_head,
+            "head_dim": args.head_dim,
+            "max_position_embeddings": args.block_size,
+            "rope_parameters": {"rope_type": "default", "rope_theta": args.rope_theta},
+            "rms_norm_eps": args.norm_eps,
+            "hidden_act": "silu",
+            "attention_bias": False,
+            "attention_dropout": args.dropout,
+            "use_sliding_window": False,
+            "tie_word_embeddings": True,
+        }
+        weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        del weights["lm_head.weight"]
+        return HuggingFaceModel(config, weights)
+
+    def from_hugging_face(self, theirs: HuggingFaceModel) -> Qwen3:
+        config = theirs.config
+        theirs.expect(
+            model_type="qwen3", hidden_act="silu", attention_bias=False, use_sliding_window=False,
+            tie_word_embeddings=True, rope_scaling=None,
+            head_dim=config["hidden_size"] // config["num_attention_heads"],
+        )  # fmt: skip
+        rope = config.get("rope_parameters") or {"rope_theta": config.get("rope_theta", 10_000.0)}
+        if rope.get("rope_type", "default") != "default":
+            raise ValueError(f"rope_type = {rope['rope_type']!r}: only 'default' can be read")
+        args = Qwen3Args(
+            n_layer=config["num_hidden_layers"],
+            n_head=config["num_attention_heads"],
+            n_kv_head=config["num_key_value_heads"],
+            n_embd=config["hidden_size"],
+            n_inner=config["intermediate_size"],
+            block_size=config["max_position_embeddings"],
+            vocab_size=config["vocab_size"],
+            dropout=config.get("attention_dropout", 0.0),
+            rope_theta=rope["rope_theta"],
+            norm_eps=config["rms_norm_eps"],
+        )
+        model = Qwen3(args)
+        model.load_state_dict({**theirs.weights, "lm_head.weight": theirs.weights["model.embed_tokens.weight"]})
+        return model
 
 
-def rotations(positions: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
+def _shape(args: ModelArgs) -> Qwen3Args:
+    return Qwen3Args(**{name: value for name, value in args.items() if name != "family"})  # type: ignore[arg-type]  # the untyped form of its fields
+
+
+def rotations(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
     """Cosines and signed sines for :func:`rotate`, each of shape (positions, 1, head_dim)."""
     exponents = torch.arange(0, head_dim, 2, dtype=torch.float32, device=positions.device) / head_dim
-    angles = torch.outer(positions.float(), ROPE_THETA**-exponents).unsqueeze(1)
+    angles = torch.outer(positions.float(), theta**-exponents).unsqueeze(1)
     cos, sin = angles.cos(), angles.sin()
     return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
@@ -196,3 +264,6 @@ def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     """Turn the pairs (i, i + half) of heads of shape (batch, tokens, heads, head width) by their position's angle."""
     cos, sin = rotation
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
+
+
+families.register("qwen3")(Qwen3Family())

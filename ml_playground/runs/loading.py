@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ml_playground.errors import CheckpointError, RunFolderError
-from ml_playground.models.base import LanguageModel, ModelArgs
+from ml_playground.models.base import LanguageModel
 from ml_playground.models.build import build_model
+from ml_playground.models.config import ModelArgs
 from ml_playground.text.tokenizer import Tokenizer, load_tokenizer
 from ml_playground.training import checkpoint as checkpoints
 from ml_playground.training.checkpoint import BEST, LAST, Found
@@ -67,7 +68,7 @@ def load_trained(folder: Path, checkpoint: Path | None = None) -> Trained:
 def _load(found: Found) -> Trained:
     state = found.checkpoint["state"]
     model = build_model(found.checkpoint["model_args"])
-    model.load_state_dict(state["model"])
+    model.load_trainable_state(state["model"])
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if (average := state["ema"].get(name)) is not None:

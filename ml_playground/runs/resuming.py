@@ -10,7 +10,7 @@ from ml_playground.composition.snapshot import settings
 from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import RunFolderError
-from ml_playground.models.build import with_args
+from ml_playground.models.config import ModelConfig, config_from
 from ml_playground.ranges import SettingError
 from ml_playground.terminal.console import say
 from ml_playground.terminal.table import Table
@@ -34,8 +34,11 @@ def check_resume(found: Found, config: ExperimentConfig, dataset: PreparedDatase
         raise RunFolderError(
             f"{folder}: was trained on other data or another tokenizer; bring the text back, or {afresh}"
         )
-    saved, args = found.checkpoint["config"], found.checkpoint["model_args"]
-    changes = drift({**saved, **{f"train.model.{name}": value for name, value in args.items()}}, now)
+    saved, vocab_size = found.checkpoint["config"], dataset.meta.vocab_size
+    model = config_from(found.checkpoint["model_args"])
+    changes = drift(
+        {**saved, **_model_settings(model, vocab_size)}, {**now, **_model_settings(config.train.model, vocab_size)}
+    )
     for change in changes:
         if change.rule is Rule.refused:
             raise RunFolderError(
@@ -55,11 +58,16 @@ def check_resume(found: Found, config: ExperimentConfig, dataset: PreparedDatase
         say("the scale of the loss, which float16 needs, starts anew: the checkpoint has none")
 
 
+def _model_settings(model: ModelConfig, vocab_size: int) -> dict[str, object]:
+    """As a model has them: what is unset in a file has followed from other settings."""
+    return {f"train.model.{name}": value for name, value in model.args(vocab_size).items()}
+
+
 def _refuse_conflicts(found: Found, config: ExperimentConfig, afresh: str) -> None:
     """Check the settings again as they are used: with the model of the checkpoint."""
     train = config.train
     try:
-        check_train(replace(train, model=with_args(train.model, found.checkpoint["model_args"])))
+        check_train(replace(train, model=config_from(found.checkpoint["model_args"])))
     except SettingError as error:
         raise RunFolderError(
             f"{train.runtime.out_dir}: {error.keys[0]}: {error.problem} in the checkpoint, whose model stays as it is;"

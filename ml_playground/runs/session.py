@@ -11,7 +11,7 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.durable import write_text
 from ml_playground.errors import DivergedError, Stopped
-from ml_playground.models.build import build_model, model_args, parameter_count
+from ml_playground.models.build import build_model, create_model, parameter_count
 from ml_playground.runs.manifest import RunManifest, Status, now
 from ml_playground.runs.metrics import truncate_metrics
 from ml_playground.runs.resuming import check_resume
@@ -45,12 +45,12 @@ class RunSession:
         self._folder = config.train.runtime.out_dir
         self._settings = settings(config)
         seed_everything(config.train.runtime.seed)
-        args = model_args(config.train.model, dataset.meta.vocab_size)
+        args = config.train.model.args(dataset.meta.vocab_size)
         if found:
             check_resume(found, config, dataset, hardware)
             args = found.checkpoint["model_args"]
         refuse_too_large(parameter_count(args), config.train, hardware)
-        self._model = build_model(args)
+        self._model = build_model(args) if found else create_model(args)
         self._parameters = sum(parameter.numel() for parameter in self._model.parameters())
         self._hardware = replace(hardware, compiled=self._compile_pays(hardware))
         self.trainer = Trainer(config.train, self._model, dataset, self._hardware, self._settings)

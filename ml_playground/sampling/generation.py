@@ -38,7 +38,7 @@ def generate(
     # The prompt is the same for all samples and is read once.
     fresh = ids[:1, max(0, length - model.block_size) : length]
     for end in range(length, total):
-        if cache.length >= model.block_size and not model.slides:
+        if cache.length >= model.block_size and not model.sliding_window:
             cache = model.new_cache(samples, cache.window)
             fresh = ids[:, end - max(1, model.block_size // 2) : end]
         logits = model.head(model.hidden(fresh, cache)[:, -1])[:, :vocab_size].float()

@@ -14,14 +14,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from ml_playground.composition.checks import (
     check_table,
-    plain_type,
-    schema_types,
     show_value,
     type_problem,
     value_problem,
 )
 from ml_playground.composition.documents import Document
-from ml_playground.config import ExperimentConfig
+from ml_playground.composition.schema import Schema, plain_type
 from ml_playground.ranges import range_problem
 
 Value = str | int | float | bool
@@ -129,8 +127,11 @@ class Space:
             yield dict(zip(self.leaves, values, strict=True))
 
 
-def read_space(document: Document) -> Space:
+def read_space(document: Document, schema: Schema) -> Space:
     """The ``[space]`` of a sweep file.
+
+    Args:
+        schema: That of the experiment.
 
     Raises:
         ConfigError: a key is unknown or decided by the sweep itself, or a leaf makes no sense.
@@ -139,8 +140,8 @@ def read_space(document: Document) -> Space:
     if not isinstance(table, dict) or not table:
         raise document.error("space", f"is empty; {_EXAMPLE}")
     table = cast("dict[str, object]", table)
-    check_table(document, table, ExperimentConfig, prefix="space.", home="space.", leaf_problem=_leaf_problem)
-    types = dict(schema_types())
+    check_table(document, table, schema, prefix="space.", home="space.", leaf_problem=_leaf_problem)
+    types = schema.types()
     leaves = {key: _leaf(value, types[key]) for key, value in _entries(table, types)}
     for key in leaves:
         if key in _GIVEN:

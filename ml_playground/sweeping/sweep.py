@@ -99,11 +99,11 @@ def load_sweep(name: str, experiment: str, exp_config: Path | None = None) -> Sw
     """
     document = find_sweep(name)
     config = read_table(document, SweepConfig, home="space.")
-    space = read_space(document)
     _check_objective(document, config)
+    composition = compose_experiment(experiment, exp_config)
+    space = read_space(document, composition.schema)
     _check_sampler(document, config, space)
     _check_storage(document, config)
-    composition = compose_experiment(experiment, exp_config)
     try:
         base = composition.resolve()
     except SettingError as error:

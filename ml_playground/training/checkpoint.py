@@ -23,7 +23,7 @@ import torch
 
 from ml_playground.durable import open_regular, read_regular, replacing, sync_folder, to_json, write_text
 from ml_playground.errors import CheckpointError, kept
-from ml_playground.models.base import ModelArgs
+from ml_playground.models.config import ModelArgs
 from ml_playground.text.tokenizer import TokenizerState
 from ml_playground.training.shape import misfit
 from ml_playground.training.state import StateDict

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import MISSING, SI
 
-from ml_playground.models.config import ModelConfig, check_model
+from ml_playground.models.config import ModelConfig
 from ml_playground.ranges import SettingError, bounded
 
 
@@ -192,7 +192,7 @@ def check_train(train: TrainConfig) -> None:
     SettingError: settings of training contradict each other.
     """
     model, data, optim, schedule = train.model, train.data, train.optim, train.schedule
-    check_model(model)
+    model.check()
     if data.block_size > model.block_size:
         raise SettingError(
             ("train.data.block_size", "train.model.block_size"),

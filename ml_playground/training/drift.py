@@ -23,8 +23,6 @@ def _rules(table: str, rule: Rule, names: str) -> dict[str, Rule]:
 
 
 RULES = {
-    # Shapes of tensors, and what a trained model was trained with.
-    **_rules("model", Rule.checkpoint, "family n_layer n_head n_kv_head n_embd n_inner block_size dropout bias"),
     **_rules("data", Rule.free, "batch_size block_size grad_accum_steps sampler"),
     # The moments of one optimizer are nothing to another.
     **_rules("optim", Rule.refused, "optimizer"),
@@ -38,7 +36,8 @@ RULES = {
         " ckpt_time_interval_minutes best_smoothing_alpha early_stop_patience ema_decay",
     ),
 }
-"""Of every setting of ``[train]``. Other data is refused by its fingerprint; ``[sample]`` is read when sampling."""
+"""Of every setting of ``[train]`` but for the model's: of those, which are shapes of tensors and what they were trained
+with, the checkpoint's count. Other data is refused by its fingerprint; ``[sample]`` is read when sampling."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,8 @@ class Change:
 
 def drift(before: Settings, now: Settings) -> list[Change]:
     """The settings whose values differ; an unset one is None."""
-    pairs = ((key, before.get(key), now.get(key), rule) for key, rule in RULES.items())
+    model = dict.fromkeys((key for key in {**before, **now} if key.startswith("train.model.")), Rule.checkpoint)
+    pairs = ((key, before.get(key), now.get(key), rule) for key, rule in {**model, **RULES}.items())
     return [Change(key, old, new, rule) for key, old, new, rule in pairs if old != new]
 
 

@@ -110,7 +110,7 @@ class TrainState:
         self._device = device
         self._ema_decay = ema_decay
         # The averaged weights by name; empty when averaging is off.
-        self._ema = {name: p.detach().clone() for name, p in model.named_parameters()} if ema_decay else {}
+        self._ema = {name: p.detach().clone() for name, p in self._trained().items()} if ema_decay else {}
 
     def take_in(self, loss: Tensor, finite: Tensor) -> None:
         """Count a step's loss, or count it as skipped."""
@@ -128,13 +128,13 @@ class TrainState:
     def average_weights(self) -> None:
         """Move the averaged weights towards the current ones; once an update."""
         if self._ema:
-            current = [parameter.detach() for parameter in self.model.parameters()]
+            current = [parameter.detach() for parameter in self._trained().values()]
             get_ema_multi_avg_fn(self._ema_decay)(list(self._ema.values()), current, 0)
 
     @contextlib.contextmanager
     def averaged(self) -> Generator[None]:
         """The model has the averaged weights inside the block, where averaging is on."""
-        parameters = dict(self.model.named_parameters()) if self._ema else {}
+        parameters = self._trained() if self._ema else {}
         current = {name: parameter.detach().clone() for name, parameter in parameters.items()}
         with torch.no_grad():
             for name, parameter in parameters.items():
@@ -145,10 +145,13 @@ class TrainState:
                 for name, parameter in parameters.items():
                     parameter.copy_(current[name])
 
+    def _trained(self) -> dict[str, torch.nn.Parameter]:
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
     def state_dict(self) -> StateDict:
         """All of it. Tensors are shared with the live objects: save before the next step."""
         return {
-            "model": self.model.state_dict(),
+            "model": self.model.trainable_state(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "ema": self._ema,
@@ -160,12 +163,12 @@ class TrainState:
 
     def load_state_dict(self, state: StateDict) -> None:
         """Go on from there."""
-        self.model.load_state_dict(state["model"])
+        self.model.load_trainable_state(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:  # else it was saved in another dtype, and scaling starts anew
             self.scaler.load_state_dict(state["scaler"])
         # Averaging that is switched on between sessions starts from the weights as they are now.
-        saved = state["ema"] or {name: p.detach() for name, p in self.model.named_parameters()}
+        saved = state["ema"] or {name: p.detach() for name, p in self._trained().items()}
         for name, average in self._ema.items():
             average.copy_(saved[name])
         self.loss_sum.copy_(state["loss_sum"])

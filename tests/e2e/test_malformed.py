@@ -69,7 +69,7 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
         '[train.model]\nfamily = "qwen3"\nn_embd = 12', 4, "train.model.n_embd", "n_embd / train.model.n_head = 3 must be even",
     ),
     "a bias that the family lacks": (
-        '[train.model]\nfamily = "qwen3"\nbias = true', 4, "train.model.bias", 'family = "qwen3" has no biases; remove bias',
+        '[train.model]\nfamily = "qwen3"\nbias = true', 4, "train.model.bias", 'is read by family = "gpt" only; remove bias',
     ),
     "shared heads in gpt": ("[train.model]\nn_kv_head = 2", 3, "train.model.n_kv_head", 'is read by family = "qwen3" only'),
     "inner width in gpt": ("[train.model]\nn_inner = 64", 3, "train.model.n_inner", 'is read by family = "qwen3" only'),

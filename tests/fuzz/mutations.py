@@ -12,7 +12,7 @@ from typing import cast
 
 import tomli_w
 
-from ml_playground.composition.checks import schema_types
+from ml_playground.composition.schema import experiment_keys
 
 TOKENS = [
     b"\x00",
@@ -136,7 +136,7 @@ def _changed(data: bytes, chance: random.Random) -> bytes:
 def mutate_values(text: str, chance: random.Random, *, prefix: str = "") -> str:
     """A TOML file with other values for one to three keys, most of which exist."""
     table = tomllib.loads(text)
-    keys = [key for key, _ in schema_types()]
+    keys = experiment_keys()
     for _ in range(chance.randint(1, 3)):
         key = chance.choice(keys) if chance.random() < 0.95 else chance.choice(["x", "größe", "a b", "train.a.b"])
         _set(table, f"{prefix}{key}".split("."), chance.choice(VALUES))

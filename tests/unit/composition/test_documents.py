@@ -27,7 +27,7 @@ def refused(text: str | bytes) -> str:
 def test_a_byte_order_mark_and_windows_line_ends_are_read(workspace: Path) -> None:
     text = (workspace / "tiny.toml").read_text(encoding="utf-8")
     Path("x.toml").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
-    assert load_experiment("bundestag_char", Path("x.toml")).train.model.n_embd == 16
+    assert load_experiment("bundestag_char", Path("x.toml")).train.model.args(1)["n_embd"] == 16
     assert refused(b"\xef\xbb\xbf\r\n[train.data]\r\nbatch_sizes = 1").startswith("x.toml:3: train.data.batch_sizes: ")
 
 

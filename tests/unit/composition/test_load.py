@@ -28,7 +28,7 @@ def test_exp_config_stands_in_place_of_the_experiments_file_and_may_inherit_it(w
     config = load_experiment("bundestag_char", Path("tiny.toml"))
     assert config.experiment == "bundestag_char"
     assert config.prepare.preparer == "bundestag_char"
-    assert config.train.model.n_embd == 16
+    assert config.train.model.args(1)["n_embd"] == 16
     assert config.train.runtime.device is Device.cpu
     assert config.train.schedule.lr_decay_iters == config.train.runtime.max_iters == 12
     assert config.sample.runtime.dtype is Dtype.float32
@@ -54,7 +54,7 @@ def test_own_values_win_over_parents_and_later_parents_over_earlier_ones(workspa
     )
     config = load_experiment("child")
     assert (config.train.optim.learning_rate, config.train.optim.beta1) == (0.5, 0.25)
-    assert (config.train.model.n_embd, config.train.model.n_head) == (32, 2)
+    assert [config.train.model.args(1)[name] for name in ("n_embd", "n_head")] == [32, 2]
 
 
 def test_a_file_in_the_working_directory_hides_a_shipped_one(workspace: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_file_in_the_working_directory_hides_a_shipped_one(workspace: Path) ->
     folder.mkdir(parents=True)
     text = (workspace / "tiny.toml").read_text(encoding="utf-8").replace('defaults = ["bundestag_char"]', "")
     (folder / "bundestag_char.toml").write_text(text, encoding="utf-8")
-    assert load_experiment("bundestag_char").train.model.n_embd == 16
+    assert load_experiment("bundestag_char").train.model.args(1)["n_embd"] == 16
 
 
 def test_none_unsets_an_inherited_value(workspace: Path) -> None:

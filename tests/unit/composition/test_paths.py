@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from ml_playground.composition.checks import PATHS
 from ml_playground.composition.load import load_experiment
 from ml_playground.composition.paths import expand_path, path_text
+from ml_playground.composition.schema import Schema
 from ml_playground.errors import ConfigError
 
 
@@ -49,7 +49,7 @@ def test_home_and_variables_are_expanded(text: str, path: str) -> None:
         ("x/" + "ä" * 200, "has a name of 400 bytes"),
     ],
 )
-@pytest.mark.parametrize("key", sorted(PATHS))
+@pytest.mark.parametrize("key", sorted(Schema().paths()))
 def test_what_cannot_be_a_path_is_refused_in_every_setting(workspace: Path, key: str, text: str, problem: str) -> None:
     *tables, name = key.split(".")
     table: dict[str, object] = {name: text}

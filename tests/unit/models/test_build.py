@@ -1,32 +1,53 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_playground.models.build import build_model, model_args, parameter_count, with_args
-from ml_playground.models.config import Family, ModelConfig
+from ml_playground.errors import UserError
+from ml_playground.models.build import build_model, create_model, parameter_count
+from ml_playground.models.config import GPTConfig, ModelConfig, Qwen3Config, config_from
 
 SMALL = st.integers(1, 3)
 
 
-@given(
-    family=st.sampled_from(Family), layers=SMALL, heads=SMALL, width=SMALL, block_size=SMALL, vocab_size=SMALL,
-    bias=st.booleans(), kv_heads=st.sampled_from([None, 1]), inner=st.sampled_from([None, 5]),
-)  # fmt: skip
-def test_parameters_are_counted_without_building_the_model(
-    family: Family, layers: int, heads: int, width: int, block_size: int, vocab_size: int, bias: bool,
-    kv_heads: int | None, inner: int | None,
-) -> None:  # fmt: skip
-    gpt = family is Family.gpt
-    config = ModelConfig(
-        family, layers, heads, None if gpt else kv_heads, 2 * heads * width, None if gpt else inner, block_size,
-        bias=gpt and bias,
-    )  # fmt: skip
-    args = model_args(config, vocab_size)
-    model = build_model(args)
-    assert parameter_count(args) == sum(parameter.numel() for parameter in model.parameters())
-    assert model_args(with_args(ModelConfig(), args), vocab_size) == args
+@st.composite
+def configs(draw: st.DrawFn) -> ModelConfig:
+    layers, heads, width, block = (draw(SMALL) for _ in range(4))
+    if draw(st.booleans()):
+        return GPTConfig("gpt", block, layers, heads, heads * width, bias=draw(st.booleans()))
+    kv_heads, inner = draw(st.sampled_from([None, 1])), draw(st.sampled_from([None, 5]))
+    return Qwen3Config("qwen3", block, layers, heads, 2 * heads * width, n_kv_head=kv_heads, n_inner=inner)
+
+
+CONFIGS = configs()
+
+
+@given(CONFIGS, SMALL)
+def test_parameters_are_counted_without_building_the_model(config: ModelConfig, vocab_size: int) -> None:
+    args = config.args(vocab_size)
+    assert parameter_count(args) == sum(parameter.numel() for parameter in create_model(args).parameters())
+
+
+@given(CONFIGS, SMALL)
+def test_arguments_tell_the_settings(config: ModelConfig, vocab_size: int) -> None:
+    args = config.args(vocab_size)
+    assert config_from(args).args(vocab_size) == args
 
 
 def test_a_shape_that_no_machine_can_hold_is_counted_at_once() -> None:
-    assert parameter_count(model_args(ModelConfig(Family.gpt, 10**12, 1, None, 10**9, None, 1), 1)) > 10**30
+    assert parameter_count(GPTConfig(n_layer=10**12, n_head=1, n_embd=10**9, block_size=1).args(1)) > 10**30
+
+
+def test_checkpoints_of_nanogpt_name_no_family() -> None:
+    args = GPTConfig(n_layer=1, n_head=1, n_embd=2, block_size=2).args(3)
+    theirs = {name: value for name, value in args.items() if name not in ("family", "norm_eps")}
+    assert build_model(theirs).args == args
+    assert config_from(theirs).args(3) == args
+
+
+def test_an_unknown_family_is_named_with_the_nearest_one() -> None:
+    with pytest.raises(UserError, match=r"^no model family is named 'qwen'; did you mean 'qwen3'\?$"):
+        build_model({"family": "qwen"})
+    with pytest.raises(TypeError, match="n_layer is missing"):
+        config_from({"family": "gpt"})

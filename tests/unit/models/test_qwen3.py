@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ml_playground.models.build import build_model, model_args
-from ml_playground.models.config import Family, ModelConfig
+from ml_playground.models.build import build_model, create_model
+from ml_playground.models.config import Qwen3Config
 from ml_playground.models.qwen3 import Qwen3, Qwen3Args
 from tests.transformers_qwen3 import reference
 
@@ -110,7 +110,7 @@ def test_arguments_build_the_same_model(model: Qwen3) -> None:
 
 
 def test_what_settings_leave_open_follows_from_the_width() -> None:
-    config = ModelConfig(Family.qwen3, n_layer=4, n_head=4, n_embd=128, block_size=64)
-    model = build_model(model_args(config, vocab_size=65))
+    config = Qwen3Config(n_layer=4, n_head=4, n_embd=128, block_size=64)
+    model = create_model(config.args(vocab_size=65))
     assert (model.args["n_kv_head"], model.args["n_inner"]) == (4, 352)
     assert sum(parameter.numel() for parameter in model.parameters()) == 812_544

@@ -13,7 +13,6 @@ import tomli_w
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from ml_playground.composition.checks import schema_types
 from ml_playground.composition.documents import Document
 from ml_playground.composition.load import compose_experiment
 from ml_playground.composition.tables import read_table
@@ -26,7 +25,7 @@ from ml_playground.sweeping.space import Choices, Range, Space, read_space
 COMPOSITION = compose_experiment("bundestag_char")
 BASE = COMPOSITION.resolve()
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-TYPES = dict(schema_types())
+TYPES = COMPOSITION.schema.types()
 NUMERIC = sorted(key for key, kind in TYPES.items() if kind is int or kind is float)
 
 SCALARS = st.one_of(
@@ -93,7 +92,7 @@ def read(table: dict[str, object]) -> tuple[SweepConfig, Space] | None:
     document = Document(Path.cwd() / "sweeps" / "my.toml", text, tomllib.loads(text))
     refusal: ConfigError
     try:
-        return read_table(document, SweepConfig, home="space."), read_space(document)
+        return read_table(document, SweepConfig, home="space."), read_space(document, COMPOSITION.schema)
     except ConfigError as error:
         refusal = error
     assert re.fullmatch(r"sweeps/my\.toml:\d+: [^\n]+", str(refusal)), str(refusal)

@@ -1,0 +1,62 @@
+"""Which tables, keys and types a file may have."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, cast, get_args, get_origin, get_type_hints
+
+from ml_playground.config import MODEL_CONFIGS, ExperimentConfig, ModelConfig
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The tables below a root, among which ``[train.model]`` is that of one model family."""
+
+    root: type[DataclassInstance] = ExperimentConfig
+    model: type[ModelConfig] = ModelConfig
+
+    def hints(self, table: type[DataclassInstance]) -> dict[str, Any]:
+        """The annotations of a table by name; those of a table in it are its dataclass."""
+        return {name: self.model if hint is ModelConfig else hint for name, hint in get_type_hints(table).items()}
+
+    def types(self) -> dict[str, object]:
+        """Every dotted key with its type, tables included; that of a field that can be unset is its value's."""
+        return dict(self._types(self.root, ""))
+
+    def paths(self) -> set[str]:
+        """Settings in which ``~`` and ``$VAR`` are expanded."""
+        return {key for key, kind in self.types().items() if kind is Path}
+
+    def _types(self, table: type[DataclassInstance], prefix: str) -> Iterator[tuple[str, object]]:
+        for name, hint in self.hints(table).items():
+            yield f"{prefix}{name}", plain_type(hint)
+            if dataclasses.is_dataclass(hint):
+                yield from self._types(cast("type[DataclassInstance]", hint), f"{prefix}{name}.")
+
+
+def plain_type(hint: object) -> object:
+    """The type of a field that can be unset, or that type itself."""
+    if get_origin(hint) in (Union, UnionType):
+        return next(arg for arg in get_args(hint) if arg is not type(None))
+    return hint
+
+
+def experiment_keys() -> list[str]:
+    """Every dotted key of an experiment, whatever built-in family its model is of."""
+    return list(dict.fromkeys(key for model in MODEL_CONFIGS.values() for key in Schema(model=model).types()))
+
+
+def families_with(setting: str) -> list[str]:
+    """The built-in model families that have a setting."""
+    return [
+        family
+        for family, model in MODEL_CONFIGS.items()
+        if setting in {field.name for field in dataclasses.fields(model)}
+    ]

@@ -1,0 +1,16 @@
+"""Model families by name.
+
+A family is a module of ``ml_playground.models``, or one that another package names under the entry point group
+``ml_playground.models``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ml_playground.registry import Registry
+
+if TYPE_CHECKING:
+    from ml_playground.models.base import ModelFamily
+
+families: Registry[ModelFamily] = Registry("model family", "ml_playground.models", "ml_playground.models")
