@@ -25,7 +25,7 @@ from ml_playground.experiments.bundestag.sample import sample_text
 from ml_playground.text.char import CharTokenizer
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import Chunks, TextFile
-from ml_playground.text.tiktoken_bpe import TiktokenTokenizer
+from ml_playground.text.tiktoken import TiktokenTokenizer
 from ml_playground.text.tokenizer import Tokenizer
 
 _MEGABYTE = 1_000_000

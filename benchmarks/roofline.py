@@ -12,12 +12,11 @@ from benchmarks.training import WORKS, Work
 from ml_playground.models.base import LanguageModel
 from ml_playground.models.build import create_model
 from ml_playground.models.config import GPTConfig
-from ml_playground.text.config import TokenizerKind
 from ml_playground.training.config import Device, Dtype
 from ml_playground.training.device import Hardware, choose_hardware
 
 _SIZE = 2048
-_VOCABULARY = {TokenizerKind.char: 65, TokenizerKind.tiktoken: 50_257}
+_VOCABULARY = {"char": 65, "tiktoken": 50_257}
 
 
 def measure(rounds: int) -> None:

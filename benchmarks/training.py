@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.programs import Measurement, nanogpt_and_text, prepared, run_nanogpt, run_ours
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import DataError
-from ml_playground.text.config import PrepareConfig, TokenizerKind
+from ml_playground.text.config import PrepareConfig
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Work:
     n_embd: int
     batch_size: int
     block_size: int
-    tokenizer: TokenizerKind
+    tokenizer: str
     updates: int
 
 
 WORKS = (
-    Work("(a) 4 layers, 128 wide, 12 x 64 characters", 4, 4, 128, 12, 64, TokenizerKind.char, 300),
-    Work("(b) 6 layers, 384 wide, 8 x 256 characters", 6, 6, 384, 8, 256, TokenizerKind.char, 15),
-    Work("(c) 2 layers, 64 wide, 8 x 64 of GPT-2's tokens", 2, 2, 64, 8, 64, TokenizerKind.tiktoken, 60),
+    Work("(a) 4 layers, 128 wide, 12 x 64 characters", 4, 4, 128, 12, 64, "char", 300),
+    Work("(b) 6 layers, 384 wide, 8 x 256 characters", 6, 6, 384, 8, 256, "char", 15),
+    Work("(c) 2 layers, 64 wide, 8 x 64 of GPT-2's tokens", 2, 2, 64, 8, 64, "tiktoken", 60),
 )
 EXPERIMENT = """
 [prepare]
@@ -84,7 +84,7 @@ def datasets(text: Path, folder: Path) -> Iterator[tuple[Work, PreparedDataset]]
     """All works, each with its token files; one whose tokenizer is not to be had is named and left out."""
     for work in WORKS:
         try:
-            data = folder / f"data-{work.tokenizer.name}"
+            data = folder / f"data-{work.tokenizer}"
             yield work, prepared(text, data, PrepareConfig(tokenizer=work.tokenizer))
         except DataError as error:
             print(f"skipped: {work.name}: {error}")
@@ -101,7 +101,7 @@ def nanogpt_settings(work: Work) -> dict[str, int]:
 def experiment(work: Work, text: Path, dataset: PreparedDataset, out: Path, variant: str) -> str:
     """The same work as an experiment file, to which more of ``[train.runtime]`` can be added."""
     return EXPERIMENT.format(
-        work=work, tokenizer=work.tokenizer.name, text=text, data=dataset.folder, out=out, **VARIANTS[variant]
+        work=work, tokenizer=work.tokenizer, text=text, data=dataset.folder, out=out, **VARIANTS[variant]
     )
 
 

@@ -15,7 +15,7 @@ from ml_playground.models.config import DEFAULT_FAMILY, ModelConfig
 from ml_playground.models.config import config_class as model_config_class
 from ml_playground.ranges import check_ranges
 from ml_playground.sampling.config import SampleConfig, SampleRuntimeConfig, SamplingConfig, check_sampling
-from ml_playground.text.config import LayoutConfig, Normalization, OnBadFile, PrepareConfig, TokenizerKind
+from ml_playground.text.config import LayoutConfig, Normalization, OnBadFile, PrepareConfig, check_prepare
 from ml_playground.training.config import (
     Compile,
     DataConfig,
@@ -56,7 +56,6 @@ __all__ = [
     "Sampler",
     "SamplingConfig",
     "ScheduleConfig",
-    "TokenizerKind",
     "TrainConfig",
     "TrainRuntimeConfig",
     "model_config_class",
@@ -78,5 +77,6 @@ class ExperimentConfig:
     def __post_init__(self) -> None:
         # Here and not in the tables: OmegaConf also builds those to read their defaults, before values are known.
         check_ranges(self)
+        check_prepare(self.prepare)
         check_train(self.train)
         check_sampling(self.sample.sample)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -56,6 +57,8 @@ class Registry(Generic[T]):
             UserError: nothing is; the message names the nearest ones, or all.
         """
         if name not in self._found:
+            self._import_namesake(name)
+        if name not in self._found:
             self._discover()
         if name not in self._found:
             raise UserError(f"no {self._kind} is named '{name}'{self._advice(name)}")
@@ -71,6 +74,11 @@ class Registry(Generic[T]):
             return f", and {'; '.join(self._broken)}"
         close = difflib.get_close_matches(name, self._found, n=1)
         return f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(sorted(self._found))}"
+
+    def _import_namesake(self, name: str) -> None:
+        """Import the module of that name where there is one, so that nobody waits for the others."""
+        if name.isidentifier() and importlib.util.find_spec(f"{self._package}.{name}"):
+            importlib.import_module(f"{self._package}.{name}")
 
     def _discover(self) -> None:
         """Import all modules; one of another package that fails must not stop the rest."""

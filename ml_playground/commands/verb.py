@@ -53,3 +53,4 @@ class Verb:
 
 
 verbs: Registry[Verb] = Registry("verb", "ml_playground.commands", "ml_playground.verbs")
+register_verb = verbs.register

@@ -76,6 +76,9 @@ def check_table(
             raise document.error(key, RESERVED[own])
         if name not in hints:
             if issubclass(kind, ModelConfig) and (families := families_with(name)):
+                fields = next(iter(families.values())).__dataclass_fields__
+                if leaf_problem is None and value == fields[name].default:
+                    continue  # snapshots of version 0.1 have the settings of all families
                 names = " and ".join(f'"{family}"' for family in families)
                 raise document.error(key, f"is read by family = {names} only; remove {name}")
             raise document.error(key, f"unknown key; {_suggestion(name, list(hints), prefix, home)}")

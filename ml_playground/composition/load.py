@@ -100,7 +100,7 @@ def compose_experiment(name: str, exp_config: Path | None = None) -> Composition
     schemas = {defaults.path: schema, **_schemas(ancestor)}
     for document in documents:
         check_document(document, schemas[document.path])
-    files = name_files(ancestor, defaults, lambda document: _values(document, schemas[document.path], schema))
+    files = name_files(ancestor, defaults, lambda document: _values(document, schema))
     config = _merge_with_schema(_compose(files), schema, name)
     _resolve_interpolations(documents, config)
     _refuse_missing(documents, config, schema)
@@ -144,7 +144,7 @@ def _compose(files: dict[str, Table]) -> DictConfig:
         composed.reset(token)
 
 
-def _values(document: Document, own: Schema, schema: Schema) -> Table:
+def _values(document: Document, schema: Schema) -> Table:
     """What a file sets, as OmegaConf may have it.
 
     A file that names another model family than one it inherits has from that only the settings that both have.
@@ -158,7 +158,7 @@ def _values(document: Document, own: Schema, schema: Schema) -> Table:
         values: Table = {}
         for name, value in table.items():
             key = f"{prefix}{name}"
-            if own != schema and key not in known:
+            if key not in known:
                 continue
             if isinstance(value, dict):
                 values[name] = convert(cast("Table", value), f"{key}.")

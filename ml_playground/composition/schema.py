@@ -53,10 +53,6 @@ def experiment_keys() -> list[str]:
     return list(dict.fromkeys(key for model in MODEL_CONFIGS.values() for key in Schema(model=model).types()))
 
 
-def families_with(setting: str) -> list[str]:
-    """The built-in model families that have a setting."""
-    return [
-        family
-        for family, model in MODEL_CONFIGS.items()
-        if setting in {field.name for field in dataclasses.fields(model)}
-    ]
+def families_with(setting: str) -> dict[str, type[ModelConfig]]:
+    """The built-in model families that have a setting, with their tables."""
+    return {family: model for family, model in MODEL_CONFIGS.items() if setting in model.__dataclass_fields__}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import cast
 
 import tomli_w
+from omegaconf import MISSING
 
 from ml_playground.composition.paths import path_text
 from ml_playground.composition.schema import Schema
-from ml_playground.composition.strings import escape
+from ml_playground.composition.strings import escape, is_reference
 from ml_playground.config import ExperimentConfig
 
 
@@ -39,6 +40,22 @@ def _escaped(value: object, key: str, paths: set[str]) -> object:
 def settings(config: ExperimentConfig) -> dict[str, object]:
     """The training settings by dotted key, such as ``train.optim.learning_rate``."""
     return dict(_flat(_table(config.train), "train."))
+
+
+def completed(saved: Mapping[str, object], config: ExperimentConfig) -> dict[str, object]:
+    """Training settings that an earlier version has written; those that it did not know have their defaults."""
+    return {**dict(_flat(_defaults(config.train), "train.")), **saved}
+
+
+def _defaults(config: object) -> dict[str, object]:
+    """The defaults of a table's fields, without those that are unset or follow from another setting."""
+    defaults: dict[str, object] = {}
+    for field in dataclasses.fields(config):  # type: ignore[arg-type]  # called on config tables only
+        if dataclasses.is_dataclass(value := getattr(config, field.name)):
+            defaults[field.name] = _defaults(value)
+        elif field.default not in (None, MISSING, dataclasses.MISSING) and not is_reference(field.default):
+            defaults[field.name] = _plain(field.default)
+    return defaults
 
 
 def _flat(table: dict[str, object], prefix: str) -> Iterator[tuple[str, object]]:

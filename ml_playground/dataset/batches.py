@@ -20,7 +20,7 @@ IGNORED = -1
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs and the tokens that follow them, both of shape (batch, block), int64."""
+    """Inputs and the tokens that follow them, both of shape (batch, block), int64; -1 for those that do not count."""
 
     inputs: Tensor
     targets: Tensor
@@ -56,6 +56,8 @@ class Batches:
                 f" {key.rpartition('.')[2]}"
             )
         self._windows = sliding_window_view(tokens, block_size + 1)
+        mask = dataset.mask(split)
+        self._masks = None if mask is None else sliding_window_view(mask, block_size + 1)
         self.batch_size = batch_size
         self.block_size = block_size
         self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
@@ -111,4 +113,7 @@ class Batches:
 
     def _at(self, starts: NDArray[np.intp] | NDArray[np.int64]) -> Batch:
         windows = torch.from_numpy(self._windows[starts].astype(np.int64))
-        return Batch(windows[:, :-1], windows[:, 1:])
+        targets = windows[:, 1:]
+        if self._masks is not None:
+            targets = targets.masked_fill(torch.from_numpy(self._masks[starts][:, 1:] == 0), IGNORED)
+        return Batch(windows[:, :-1], targets)

@@ -52,7 +52,7 @@ class Meta:
     """NumPy's name for the integers in the files, such as ``<u2``."""
     tokenizer: TokenizerState
     sha256: dict[str, str] = field(default_factory=dict[str, str])
-    """Of the token files by name: what is known to be ours, and may be replaced."""
+    """Of the token files by name: what is known to be ours, and may be replaced. Masks among them are optional."""
 
     normalize: str = "none"
     """The form of Unicode that the text was brought into."""
@@ -80,6 +80,16 @@ class PreparedDataset:
     def tokens(self, split: Split) -> Tokens:
         """The ids of a split, shape (tokens,), mapped from disk and read-only."""
         return np.memmap(self.folder / f"{split}.bin", dtype=self.meta.dtype, mode="r")
+
+    def mask(self, split: Split) -> NDArray[np.uint8] | None:
+        """1 for each id that is a target and 0 for one that is context only, shape (tokens,); None where all count."""
+        name = mask_name(split)
+        return np.memmap(self.folder / name, dtype=np.uint8, mode="r") if name in self.meta.sha256 else None
+
+
+def mask_name(split: Split) -> str:
+    """The file beside a split's tokens that says which are targets, one byte each."""
+    return f"{split}.mask.bin"
 
 
 def read_meta(folder: Path) -> Meta | None:
@@ -140,8 +150,11 @@ def open_dataset(folder: Path) -> PreparedDataset:
     if meta is None:
         raise DataError(f"{folder}: no prepared dataset here; run the verb 'prepare'")
     splits: tuple[Split, ...] = ("train", "val")
-    for split in splits:
-        path, wanted = folder / f"{split}.bin", meta.bytes(split)
+    files = {f"{split}.bin": meta.bytes(split) for split in splits}
+    counts = {"train": meta.train_tokens, "val": meta.val_tokens}
+    files |= {mask_name(split): counts[split] for split in splits if mask_name(split) in meta.sha256}
+    for name, wanted in files.items():
+        path = folder / name
         size = path.stat().st_size if path.is_file() else 0
         if size != wanted:
             raise DataError(f"{path}: has {size} bytes of {wanted}; delete it and {META} to prepare it again")

@@ -114,18 +114,18 @@ class ModelFamily(ABC):
     def parameter_count(self, args: ModelArgs) -> int:
         """How many numbers such a model learns, without building it: what memory is judged by first."""
 
-    @abstractmethod
     def to_hugging_face(self, model: LanguageModel) -> HuggingFaceModel:
         """The same model for transformers.
 
         Raises:
             ValueError: transformers has no such model.
         """
+        raise ValueError(f"transformers has no {type(model).__name__}")
 
-    @abstractmethod
     def from_hugging_face(self, theirs: HuggingFaceModel) -> LanguageModel:
         """The same model from transformers.
 
         Raises:
             ValueError: it has what this family has not.
         """
+        raise ValueError(f"{theirs.config.get('model_type')}: not a model of this family")

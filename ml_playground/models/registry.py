@@ -14,3 +14,4 @@ if TYPE_CHECKING:
     from ml_playground.models.base import ModelFamily
 
 families: Registry[ModelFamily] = Registry("model family", "ml_playground.models", "ml_playground.models")
+register_model_family = families.register

@@ -9,7 +9,7 @@ from typing import TypedDict, cast
 import torch
 from torch import Tensor
 
-from ml_playground.errors import CheckpointError, RunFolderError
+from ml_playground.errors import CheckpointError, RunFolderError, UserError
 from ml_playground.models.base import LanguageModel
 from ml_playground.models.build import build_model
 from ml_playground.models.config import ModelArgs
@@ -87,7 +87,7 @@ def _load_legacy(path: Path) -> Trained:
     try:
         model = build_model(checkpoint["model_args"])
         model.load_state_dict(_without_artifacts(checkpoint["model"]))
-    except (TypeError, KeyError, AttributeError, RuntimeError) as error:
+    except (UserError, TypeError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{path}: its weights or model_args are not those of a GPT of nanoGPT: {reason}"

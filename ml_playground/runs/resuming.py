@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from ml_playground.composition.snapshot import settings
+from ml_playground.composition.snapshot import completed, settings
 from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import RunFolderError
@@ -34,7 +34,7 @@ def check_resume(found: Found, config: ExperimentConfig, dataset: PreparedDatase
         raise RunFolderError(
             f"{folder}: was trained on other data or another tokenizer; bring the text back, or {afresh}"
         )
-    saved, vocab_size = found.checkpoint["config"], dataset.meta.vocab_size
+    saved, vocab_size = completed(found.checkpoint["config"], config), dataset.meta.vocab_size
     model = config_from(found.checkpoint["model_args"])
     changes = drift(
         {**saved, **_model_settings(model, vocab_size)}, {**now, **_model_settings(config.train.model, vocab_size)}

@@ -25,7 +25,7 @@ from ml_playground.training.rng import seed_everything
 from ml_playground.training.saving import CheckpointWriter
 from ml_playground.training.state import Progress
 from ml_playground.training.tracking import Session, Tracker
-from ml_playground.training.trainer import Observer, Trainer
+from ml_playground.training.trainer import Observer, Outcome, Trainer
 
 
 class RunSession:
@@ -72,8 +72,8 @@ class RunSession:
             resumed_from=found.step if found else None,
         )
 
-    def fit(self, observer: Observer) -> bool:
-        """Train; whether the run came to its end.
+    def fit(self, observer: Observer) -> Outcome:
+        """Train until done, or until the observer asks to stop.
 
         Raises:
             TooLargeError: training does not fit into memory.
@@ -113,7 +113,7 @@ class RunSession:
         if progress.best is not None:
             metric, verb = self._config.train.runtime.ckpt_metric.name.replace("_", " "), self._manifest.status
             say(f"{verb}: step {progress.step:,}, best {metric} {progress.best:.4f} at step {progress.best_step:,}")
-        return not outcome.pruned
+        return outcome
 
     def _tracker(self) -> Tracker:
         resumed_at = self._found.step if self._found else None

@@ -12,11 +12,12 @@ from ml_playground.terminal.console import say
 from ml_playground.training import checkpoint as checkpoints
 from ml_playground.training.checkpoint import BEST, LAST
 from ml_playground.training.device import Hardware, choose_hardware
-from ml_playground.training.trainer import Observer
+from ml_playground.training.state import Progress
+from ml_playground.training.trainer import Observer, Outcome
 
 
-def train(config: ExperimentConfig) -> None:
-    """Train to the end, resuming from the run folder's last checkpoint where there is one.
+def train(config: ExperimentConfig) -> Progress:
+    """Train to the end, resuming from the run folder's last checkpoint where there is one; how far it is then.
 
     Raises:
         DataError: the text cannot be used.
@@ -29,16 +30,15 @@ def train(config: ExperimentConfig) -> None:
     runtime = config.train.runtime
     hardware = choose_hardware(runtime.device, runtime.dtype, runtime.threads)
     if runtime.eval_only:
-        _evaluate(config, dataset, hardware)
-        return
+        return _evaluate(config, dataset, hardware)
     with writing(runtime.out_dir):
-        train_in_folder(config, dataset, hardware)
+        return train_in_folder(config, dataset, hardware).progress
 
 
 def train_in_folder(
     config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware, observer: Observer = lambda _: True
-) -> bool:
-    """The same, in a run folder that the caller is writing in; whether the observer let the run come to its end.
+) -> Outcome:
+    """The same, in a run folder that the caller is writing in.
 
     Raises:
         PlaygroundError: as :func:`train` does.
@@ -51,12 +51,13 @@ def train_in_folder(
             f"{folder}: finished at step {session.trainer.progress.step:,}; to train again, delete"
             f" {LAST}.pt and {BEST}.pt, or set another train.runtime.out_dir"
         )
-        return True
+        return Outcome(session.trainer.progress)
     return session.fit(observer)  # where only the end of a finished run was lost, it is written now
 
 
-def _evaluate(config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware) -> None:
+def _evaluate(config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware) -> Progress:
     trainer = RunSession(config, dataset, hardware, checkpoints.find_last(config.train.runtime.out_dir)).trainer
     val_loss = trainer.evaluate()
     step = trainer.progress.step
     say(f"val loss {val_loss:.4f} at step {step:,}; nothing is written, for train.runtime.eval_only is set")
+    return trainer.progress

@@ -1,9 +1,11 @@
-"""The verb ``sample``."""
+"""Samples of what was trained."""
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +13,11 @@ import torch
 
 from ml_playground.config import ExperimentConfig
 from ml_playground.durable import write_text
-from ml_playground.errors import DataError
+from ml_playground.errors import CheckpointError, DataError
 from ml_playground.experiments.prepare import prepare
+from ml_playground.models.base import LanguageModel
 from ml_playground.runs.loading import Trained, load_trained
+from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.decoding import for_decoding
 from ml_playground.sampling.generation import generate
 from ml_playground.sampling.prompt import encode_prompt, read_prompt
@@ -21,7 +25,8 @@ from ml_playground.sampling.streaming import TextStream
 from ml_playground.terminal.console import say
 from ml_playground.text.normalization import normalized
 from ml_playground.text.tokenizer import Tokenizer
-from ml_playground.training.device import choose_hardware
+from ml_playground.training.config import Device, Dtype
+from ml_playground.training.device import Hardware, choose_hardware
 
 _SEPARATOR = "\n---------------\n"
 _MOST_PADDING = 128
@@ -45,26 +50,65 @@ def sample(config: ExperimentConfig) -> None:
     prompt = torch.tensor(encode_prompt(start, tokenizer))
     hardware = choose_hardware(runtime.device, runtime.dtype, table="sample.runtime")
     say(f"sampling: {trained.path}, step {trained.step:,}, on {hardware}")
-    model = for_decoding(trained.model, hardware)
-    vocab_size = min(tokenizer.vocab_size, model.vocab_size)
     generator = torch.Generator(hardware.device).manual_seed(runtime.seed)
     streams = [TextStream(tokenizer, wanted.stop) for _ in range(wanted.num_samples)]
     screen = _Screen(start, streams)
-    with hardware.autocast():
-        steps = generate(model, prompt.to(hardware.device), vocab_size, wanted, generator, wanted.num_samples)
-        for step in steps:
-            for stream, token in zip(streams, step, strict=True):
-                stream.push(token)
-            screen.update()
-            if all(stream.done for stream in streams):
-                break
-    for stream in streams:
-        stream.finish()
-    screen.update()
+    for _ in _write(for_decoding(trained.model, hardware), tokenizer, prompt, streams, wanted, hardware, generator):
+        screen.update()
     print()
     path = _new_file(runtime.out_dir / "samples", f"{datetime.now(UTC):%Y%m%d-%H%M%S}-step{trained.step:06d}")
     write_text(path, _SEPARATOR.join(start + stream.text for stream in streams) + "\n")
     say(f"saved: {path}")
+
+
+def generate_text(
+    trained: Trained, prompt: str, config: SamplingConfig | None = None, *, seed: int = 1337
+) -> list[str]:
+    """Texts that begin with a prompt, ``config.num_samples`` of them; ``config.start`` is not read.
+
+    Raises:
+        DataError: the prompt is empty, or has characters that the vocabulary lacks.
+        CheckpointError: the checkpoint is nanoGPT's, which has no tokenizer.
+    """
+    config = config or SamplingConfig()
+    if not trained.tokenizer:
+        raise CheckpointError(f"{trained.path}: has no tokenizer; sample with an experiment on its data")
+    tokenizer = trained.tokenizer
+    hardware = choose_hardware(Device.auto, Dtype.auto, table="sample.runtime")
+    streams = [TextStream(tokenizer, config.stop) for _ in range(config.num_samples)]
+    ids = torch.tensor(encode_prompt(read_prompt(prompt), tokenizer))
+    generator = torch.Generator(hardware.device).manual_seed(seed)
+    model = for_decoding(copy.deepcopy(trained.model), hardware)
+    deque(_write(model, tokenizer, ids, streams, config, hardware, generator), maxlen=0)
+    return [prompt + stream.text for stream in streams]
+
+
+def _write(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    prompt: torch.Tensor,
+    streams: list[TextStream],
+    config: SamplingConfig,
+    hardware: Hardware,
+    generator: torch.Generator,
+) -> Iterator[None]:
+    """Fill the streams, and yield whenever they may have grown.
+
+    Args:
+        prompt: Ids, shape (tokens,).
+    """
+    vocab_size = min(tokenizer.vocab_size, model.vocab_size)
+    with hardware.autocast():
+        steps = generate(model, prompt.to(hardware.device), vocab_size, config, generator, len(streams))
+        for step in steps:
+            for stream, token in zip(streams, step, strict=True):
+                stream.push(token)
+            yield
+            if all(stream.done for stream in streams):
+                break
+    for stream in streams:
+        stream.finish()
+    yield
 
 
 def _new_file(folder: Path, stem: str) -> Path:

@@ -9,8 +9,8 @@ from ml_playground.durable import lock
 from ml_playground.errors import RunError, Stopped
 from ml_playground.experiments.prepare import prepare
 from ml_playground.sweeping.display import SweepDisplay
-from ml_playground.sweeping.engines import build_engine
 from ml_playground.sweeping.engines.base import Engine
+from ml_playground.sweeping.engines.registry import build_engine
 from ml_playground.sweeping.results import write_results
 from ml_playground.sweeping.study import create_study
 from ml_playground.sweeping.supervisor import Supervisor

@@ -9,7 +9,7 @@ import optuna
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from ml_playground.composition.snapshot import settings
+from ml_playground.composition.snapshot import completed, settings
 from ml_playground.durable import lock
 from ml_playground.errors import ConfigError, RunFolderError
 from ml_playground.sweeping.samplers import build_pruner
@@ -125,7 +125,8 @@ def _guard(sweep: Sweep, data: str) -> str:
 
 
 def _refuse_change(sweep: Sweep, before: dict[str, object], now: dict[str, object]) -> None:
-    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    known = completed(before, sweep.budget.base)
+    changed = [key for key in {**before, **now} if known.get(key) != now.get(key)]
     if changed:
         key = changed[0]
         what = "" if key in ("space", "the data") else f", from {before.get(key)} to {now.get(key)}"

@@ -92,7 +92,7 @@ class TrialRunner:
         runtime = claim.config.train.runtime
         observer = _Observer(self._sweep, self._study, claim.number, runtime.max_iters)
         hardware = choose_hardware(runtime.device, runtime.dtype, runtime.threads or self._threads)
-        return train_in_folder(claim.config, self._dataset(claim.config), hardware, observer)
+        return not train_in_folder(claim.config, self._dataset(claim.config), hardware, observer).pruned
 
     def _dataset(self, config: ExperimentConfig) -> PreparedDataset:
         # Asking whether the source has changed reads it; once for all trials is enough.

@@ -8,6 +8,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 
 from ml_playground.text.ids import END_OF_TEXT, TokenIds, token_ids
 from ml_playground.text.pieces import pieces
+from ml_playground.text.tokenizer import TokenizerKind, tokenizers
 from ml_playground.text.unknown import surrogates, unknown
 
 _LONGEST_WORD = 256
@@ -65,3 +66,12 @@ class BpeTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=False)
+
+
+tokenizers.register("bpe")(
+    TokenizerKind(
+        train=lambda config, documents: BpeTokenizer.train(config.vocab_size, documents),
+        load=lambda state: BpeTokenizer(state["definition"]),
+        settings=lambda config: [config.vocab_size],
+    )
+)

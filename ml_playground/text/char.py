@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_playground.text.ids import END_OF_TEXT, TokenIds, id_dtype, token_ids
+from ml_playground.text.tokenizer import TokenizerKind, tokenizers
 from ml_playground.text.unknown import unknown
 
 _ASCII = 0x80
@@ -90,3 +91,11 @@ def _utf8(text: str | bytes) -> bytes:
 def _code_points(block: bytes) -> NDArray[np.uint32]:
     text = block.decode("utf-8", "surrogatepass")
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+tokenizers.register("char")(
+    TokenizerKind(
+        train=lambda _, documents: CharTokenizer.train(documents),
+        load=lambda state: CharTokenizer(state["characters"], end_of_text="end_of_text" in state),
+    )
+)

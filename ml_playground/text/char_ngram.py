@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from ml_playground.text.ids import END_OF_TEXT, TokenIds, token_ids
+from ml_playground.text.tokenizer import TokenizerKind, tokenizers
 from ml_playground.text.unknown import unknown
 
 _TOKENS_A_PIECE = 1 << 16
@@ -83,3 +84,12 @@ class CharNgramTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join([self._shown[token] for token in ids])
+
+
+tokenizers.register("char_ngram")(
+    TokenizerKind(
+        train=lambda config, documents: CharNgramTokenizer.train(config.ngram, documents),
+        load=lambda state: CharNgramTokenizer(json.loads(state["tokens"]), end_of_text="end_of_text" in state),
+        settings=lambda config: [config.ngram],
+    )
+)

@@ -8,20 +8,8 @@ from pathlib import Path
 
 from omegaconf import SI
 
-from ml_playground.ranges import bounded
-
-
-class TokenizerKind(Enum):
-    """How text becomes tokens."""
-
-    char = "char"
-    """One token a character."""
-    char_ngram = "char_ngram"
-    """Up to ``ngram`` characters a token."""
-    tiktoken = "tiktoken"
-    """The vocabulary of GPT-2 or another of OpenAI's models, see ``encoding``."""
-    bpe = "bpe"
-    """Byte pair encoding learned from the text, with ``vocab_size`` tokens."""
+from ml_playground.errors import UserError
+from ml_playground.ranges import SettingError, bounded
 
 
 class OnBadFile(Enum):
@@ -38,6 +26,9 @@ class Normalization(Enum):
     """As the text has them."""
     NFC = "NFC"
     NFD = "NFD"
+
+
+BUILT_IN_TOKENIZERS = ("char", "char_ngram", "tiktoken", "bpe")
 
 
 @dataclass
@@ -81,7 +72,10 @@ class PrepareConfig:
     """Form of the text, and of prompts. Texts from a Mac or a PDF are often in NFD, and what people type is in NFC."""
     dataset_dir: Path | None = None
     """Folder of the token files. Unset: ``outputs/data/<preparer>-<fingerprint>``."""
-    tokenizer: TokenizerKind = TokenizerKind.char
+    tokenizer: str = "char"
+    """How text becomes tokens: ``char`` (one a character), ``char_ngram`` (up to ``ngram`` characters), ``tiktoken``
+    (the vocabulary of GPT-2 or another of OpenAI's models), ``bpe`` (learned from the text), or one that another
+    package registers."""
     ngram: int = bounded(2, ge=1, le=8)
     """Longest token of ``char_ngram``, in characters."""
     encoding: str = "gpt2"
@@ -92,3 +86,18 @@ class PrepareConfig:
     """Share of the text that is kept for validation: whole documents drawn at random, or the end of a single one."""
     split_seed: int = bounded(1337, ge=0, lt=2**63)
     """Decides which documents those are."""
+
+
+def check_prepare(prepare: PrepareConfig) -> None:
+    """Raises:
+    SettingError: no tokenizer has the name.
+    """
+    if prepare.tokenizer in BUILT_IN_TOKENIZERS:
+        return
+    # Here and not above: it imports NumPy, which a config is checked without.
+    from ml_playground.text.tokenizer import tokenizers
+
+    try:
+        tokenizers.get(prepare.tokenizer)
+    except UserError as error:
+        raise SettingError(("prepare.tokenizer",), str(error)) from None

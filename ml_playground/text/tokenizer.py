@@ -1,18 +1,21 @@
-"""What every tokenizer can do, and how one is found again from its saved state."""
+"""What every tokenizer can do, and how one is found again from its saved state.
+
+A tokenizer is a module of ``ml_playground.text``, or one that another package names under the entry point group
+``ml_playground.tokenizers``.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from ml_playground.errors import DataError
-from ml_playground.text.bpe import BpeTokenizer
-from ml_playground.text.char import CharTokenizer
-from ml_playground.text.char_ngram import CharNgramTokenizer
-from ml_playground.text.config import PrepareConfig, TokenizerKind
-from ml_playground.text.ids import TokenIds
-from ml_playground.text.tiktoken_bpe import TiktokenTokenizer
+from ml_playground.errors import DataError, UserError
+from ml_playground.registry import Registry
+from ml_playground.text.config import PrepareConfig
+
+if TYPE_CHECKING:
+    from ml_playground.text.ids import TokenIds
 
 TokenizerState = dict[str, str]
 
@@ -59,34 +62,38 @@ class Tokenizer(Protocol):
         ...
 
 
-def train_tokenizer(config: PrepareConfig, documents: Iterable[Iterable[bytes]]) -> Tokenizer:
+Documents = Iterable[Iterable[bytes]]
+"""Texts, each in chunks of UTF-8."""
+
+
+@dataclass(frozen=True)
+class TokenizerKind:
+    """A class of tokenizers, as ``[prepare] tokenizer`` names it."""
+
+    train: Callable[[PrepareConfig, Documents], Tokenizer]
+    """Build one, from texts where it needs some."""
+    load: Callable[[TokenizerState], Tokenizer]
+    """Build one from its state. A state that lacks something raises KeyError."""
+    settings: Callable[[PrepareConfig], list[str | int]] = lambda _: []
+    """The settings that decide what ``train`` makes of a text."""
+
+
+tokenizers: Registry[TokenizerKind] = Registry("tokenizer", "ml_playground.text", "ml_playground.tokenizers")
+register_tokenizer = tokenizers.register
+
+
+def train_tokenizer(config: PrepareConfig, documents: Documents) -> Tokenizer:
     """Build the tokenizer that is asked for, from texts in UTF-8 where it needs some.
 
     Raises:
         DataError: tiktoken's encoding cannot be had.
     """
-    match config.tokenizer:
-        case TokenizerKind.char:
-            return CharTokenizer.train(documents)
-        case TokenizerKind.char_ngram:
-            return CharNgramTokenizer.train(config.ngram, documents)
-        case TokenizerKind.tiktoken:
-            return TiktokenTokenizer(config.encoding)
-        case TokenizerKind.bpe:
-            return BpeTokenizer.train(config.vocab_size, documents)
+    return tokenizers.get(config.tokenizer).train(config, documents)
 
 
 def tokenizer_settings(config: PrepareConfig) -> list[str | int]:
     """The settings that decide what :func:`train_tokenizer` makes of a text, and no others."""
-    match config.tokenizer:
-        case TokenizerKind.char:
-            return ["char"]
-        case TokenizerKind.char_ngram:
-            return ["char_ngram", config.ngram]
-        case TokenizerKind.tiktoken:
-            return ["tiktoken", config.encoding]
-        case TokenizerKind.bpe:
-            return ["bpe", config.vocab_size]
+    return [config.tokenizer, *tokenizers.get(config.tokenizer).settings(config)]
 
 
 def load_tokenizer(state: TokenizerState) -> Tokenizer:
@@ -95,14 +102,10 @@ def load_tokenizer(state: TokenizerState) -> Tokenizer:
     Raises:
         DataError: the state is of an unknown kind, or incomplete; or tiktoken's encoding cannot be had.
     """
-    match state:
-        case {"kind": "char", "characters": characters}:
-            return CharTokenizer(characters, end_of_text="end_of_text" in state)
-        case {"kind": "char_ngram", "tokens": tokens}:
-            return CharNgramTokenizer(json.loads(tokens), end_of_text="end_of_text" in state)
-        case {"kind": "tiktoken", "encoding": encoding}:
-            return TiktokenTokenizer(encoding)
-        case {"kind": "bpe", "definition": definition}:
-            return BpeTokenizer(definition)
-        case _:
-            raise DataError(f"unknown tokenizer {state.get('kind', 'without a kind')!r}; prepare the data again")
+    kind = state.get("kind", "")
+    try:
+        return tokenizers.get(kind).load(state)
+    except (UserError, KeyError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"unknown tokenizer {kind or 'without a kind'!r}; prepare the data again") from None

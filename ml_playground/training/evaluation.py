@@ -35,6 +35,8 @@ def evaluate(
             if stopped():
                 return None
             targets = int((batch.targets != IGNORED).sum())
+            if not targets:  # all of them are masked, and a mean of nothing is no number
+                continue
             with hardware.autocast():
                 loss = loss_function(hardware.place(batch.inputs), hardware.place(batch.targets))
             total += torch.stack([loss.double().cpu() * targets, torch.tensor(float(targets), dtype=torch.float64)])

@@ -38,7 +38,7 @@ class Outcome:
     """How a call of :meth:`Trainer.fit` ended."""
 
     progress: Progress
-    signum: int | None
+    signum: int | None = None
     """The signal that stopped it, or None."""
     pruned: bool = False
     """Whether its observer ended it early."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ml_playground.dataset.prepare import prepare_dataset
-from ml_playground.text.config import PrepareConfig, TokenizerKind
+from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextFile
 
 
@@ -19,7 +19,7 @@ def test_tiny_shakespeare_has_as_many_tokens_as_in_nanogpt(
     shutil.copytree(shared / "tiktoken-cache", workspace / "cache")
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(workspace / "cache"))
     path = shared / "tinyshakespeare" / "input.txt"
-    dataset = prepare_dataset(PrepareConfig(preparer="x", tokenizer=TokenizerKind.tiktoken), TextFile(path))
+    dataset = prepare_dataset(PrepareConfig(preparer="x", tokenizer="tiktoken"), TextFile(path))
     assert (dataset.meta.train_tokens, dataset.meta.val_tokens) == (301_966, 36_059)
     assert (dataset.meta.vocab_size, dataset.meta.dtype) == (50_257, "<u2")
     text = path.read_text(encoding="utf-8")

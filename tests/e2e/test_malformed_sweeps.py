@@ -81,7 +81,7 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "no trials": ("workers = 0\n" + SPACE, 2, "workers", "0 is out of range"),
     "more trials than a study can have": ("n_trials = 1000000000000\n" + SPACE, 2, "n_trials", "must be <= 100000"),
     "more workers than cores": ("workers = 256\n" + SPACE, 2, "workers", "256 are more than this machine's"),
-    "unknown engine": ('engine = "slurm"\n' + SPACE, 2, "engine", "there is no engine 'slurm'; one of local"),
+    "unknown engine": ('engine = "slurm"\n' + SPACE, 2, "engine", "no engine is named 'slurm'; there are: local"),
     "quoted number": ('seed = "1"\n' + SPACE, 2, "seed", "must be an integer"),
     "budget smaller than an evaluation": ("tokens = 255\n" + SPACE, 2, "tokens", "ends before its first evaluation, after 256"),
     "evaluation after the end": ("eval_tokens = 769\n" + SPACE, 2, "eval_tokens", "a trial of 768 tokens ends before"),

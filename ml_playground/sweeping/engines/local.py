@@ -15,6 +15,7 @@ from multiprocessing.process import parent_process
 from ml_playground.errors import PlaygroundError, Stopped
 from ml_playground.signals import stop_on_signals
 from ml_playground.sweeping.engines.base import LOG, TRIAL_FAILED, Engine, Worker
+from ml_playground.sweeping.engines.registry import engines
 from ml_playground.sweeping.sweep import Sweep
 from ml_playground.terminal.streams import forgive_streams
 
@@ -36,6 +37,7 @@ class LocalWorker(Worker):
         self.process.join()
 
 
+@engines.register("local")
 class LocalEngine(Engine):
     """Forks workers from a server that has imported torch once, so that a new one starts in milliseconds."""
 

@@ -8,11 +8,18 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from ml_playground.composition.directories import experiment_files
-from ml_playground.composition.load import load_experiment
-from ml_playground.composition.snapshot import settings, snapshot
+from ml_playground.composition.load import compose_experiment, load_experiment
+from ml_playground.composition.snapshot import completed, settings, snapshot
 from ml_playground.config import ExperimentConfig
 from ml_playground.errors import ConfigError, UsageError
+from ml_playground.models.config import GPTConfig, Qwen3Config
 from ml_playground.training.config import Device, Dtype
+
+
+def write(workspace: Path, name: str, text: str) -> None:
+    folder = workspace / "conf" / "experiment"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.toml").write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", experiment_files())
@@ -142,3 +149,39 @@ def _with(folder: Path, batch_size: int, learning_rate: float, start: str) -> Ex
         return load_experiment("bundestag_char", folder / "x.toml")
     except ConfigError as error:
         return error
+
+
+def test_a_file_that_names_another_family_inherits_what_both_have(workspace: Path) -> None:
+    tables = "[train.model]\nfamily = 'gpt'\nbias = true\nn_layer = 3\n"
+    write(workspace, "parent", "defaults = ['bundestag_char']\n" + tables)
+    write(workspace, "child", "defaults = ['parent']\n[train.model]\nfamily = 'qwen3'\nn_kv_head = 1\n")
+    model = load_experiment("child").train.model
+    assert isinstance(model, Qwen3Config)
+    assert (model.n_layer, model.n_kv_head) == (3, 1)
+    assert isinstance(load_experiment("parent").train.model, GPTConfig)
+
+
+def test_snapshots_of_version_0_1_have_the_settings_of_all_families(workspace: Path) -> None:
+    write(workspace, "old", "defaults = ['bundestag_char']\n[train.model]\nfamily = 'qwen3'\nbias = false\n")
+    assert isinstance(load_experiment("old").train.model, Qwen3Config)
+
+
+def test_an_unknown_family_is_named_with_the_nearest_one(workspace: Path) -> None:
+    write(workspace, "x", "defaults = ['bundestag_char']\n[train.model]\nfamily = 'qwen'\n")
+    with pytest.raises(ConfigError, match=r"x\.toml:3: train\.model\.family: no model family .*did you mean 'qwen3'"):
+        load_experiment("x")
+
+
+def test_settings_that_an_earlier_version_did_not_know_have_their_defaults() -> None:
+    config = load_experiment("bundestag_char")
+    now = settings(config)
+    before = {key: value for key, value in now.items() if key != "train.model.norm_eps"}
+    assert completed(before, config)["train.model.norm_eps"] == now["train.model.norm_eps"]
+    assert completed({**before, "train.model.norm_eps": 1.0}, config)["train.model.norm_eps"] == 1.0
+
+
+def test_another_family_can_be_tried_in_a_composition() -> None:
+    composition = compose_experiment("shakespeare").replace({"train.model.family": "qwen3", "train.model.n_layer": 7})
+    model = composition.resolve().train.model
+    assert isinstance(model, Qwen3Config)
+    assert (model.n_layer, model.n_head, model.block_size) == (7, 4, 64)

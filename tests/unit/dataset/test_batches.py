@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +12,7 @@ from hypothesis import strategies as st
 
 from ml_playground.dataset.batches import IGNORED, Batches
 from ml_playground.dataset.prepare import prepare_dataset
-from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.dataset.prepared import PreparedDataset, file_digest, meta_text, open_dataset
 from ml_playground.errors import DataError
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextInMemory
@@ -105,3 +109,44 @@ def test_a_split_that_is_too_short_is_blamed_on_the_setting(dataset: PreparedDat
     assert Batches(dataset, "val", 1, block_size, shuffled=True).shuffled(1, 0).inputs.shape == (1, block_size)
     with pytest.raises(DataError, match=rf'block_size = {block_size + 1} with sampler = "shuffled"'):
         Batches(dataset, "val", 1, block_size + 1, shuffled=True)
+
+
+@pytest.fixture
+def masked(tmp_path: Path) -> PreparedDataset:
+    """Every third token of the training split is a target, and no other."""
+    config = PrepareConfig(preparer="t", dataset_dir=tmp_path / "set", val_fraction=0.2)
+    dataset = prepare_dataset(config, TextInMemory("x", TEXT))
+    mask = (np.arange(800) % 3 == 0).astype(np.uint8)
+    mask.tofile(dataset.folder / "train.mask.bin")
+    digest = file_digest(dataset.folder / "train.mask.bin")
+    meta = replace(dataset.meta, sha256={**dataset.meta.sha256, "train.mask.bin": digest})
+    (dataset.folder / "meta.json").write_text(meta_text(meta), encoding="utf-8")
+    return open_dataset(dataset.folder)
+
+
+def test_targets_that_are_masked_do_not_count(masked: PreparedDataset) -> None:
+    batches = Batches(masked, "train", 4, 8)
+    for batch in (batches.random(1, 0), batches.shuffled(1, 0), next(batches.fixed())):
+        after = batch.inputs + 1
+        assert torch.equal(batch.targets, torch.where(after % 3 == 0, after, IGNORED))
+    assert (next(Batches(masked, "val", 4, 8).fixed()).targets != IGNORED).all()
+
+
+def test_a_mask_that_is_damaged_or_cut_is_refused(masked: PreparedDataset) -> None:
+    path = masked.folder / "train.mask.bin"
+    content = path.read_bytes()
+    path.write_bytes(bytes([1 - content[0]]) + content[1:])
+    with pytest.raises(DataError, match=r"train\.mask\.bin: is damaged"):
+        open_dataset(masked.folder)
+    path.write_bytes(content[:-1])
+    with pytest.raises(DataError, match=r"train\.mask\.bin: has 799 bytes of 800"):
+        open_dataset(masked.folder)
+
+
+@pytest.mark.parametrize("limit", [0, 4, 5])
+def test_ranks_share_the_windows_of_an_evaluation(dataset: PreparedDataset, limit: int) -> None:
+    batches = Batches(dataset, "val", 4, 8)
+    whole = [batch.inputs.numpy().tobytes() for batch in batches.fixed(limit)]
+    shares = [[batch.inputs.numpy().tobytes() for batch in batches.fixed(limit, rank, 3)] for rank in range(3)]
+    assert sorted(itertools.chain(*shares)) == sorted(whole)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1

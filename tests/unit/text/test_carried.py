@@ -10,7 +10,7 @@ import pytest
 from tiktoken import registry
 
 from ml_playground.errors import DataError
-from ml_playground.text.tiktoken_bpe import TiktokenTokenizer
+from ml_playground.text.tiktoken import TiktokenTokenizer
 
 # The name under which tiktoken caches the file that the package carries too.
 CACHED = "6c7ea1a7e38e3a7f062df639a5b80947f075ffe6"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ml_playground.text.bpe import BpeTokenizer
 from ml_playground.text.ids import TokenIds
 from ml_playground.text.pieces import LONGEST, pieces
-from ml_playground.text.tiktoken_bpe import TiktokenTokenizer
+from ml_playground.text.tiktoken import TiktokenTokenizer
 from tests.unit.text.conftest import TRICKY, utf8
 
 tricky = st.text(TRICKY) | st.text("\nA .")

@@ -12,24 +12,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_playground.errors import DataError
-from ml_playground.text.config import PrepareConfig, TokenizerKind
+from ml_playground.text.config import BUILT_IN_TOKENIZERS, PrepareConfig
 from ml_playground.text.ids import END_OF_TEXT
 from ml_playground.text.tokenizer import (
     Tokenizer,
     TokenizerState,
     load_tokenizer,
     tokenizer_settings,
+    tokenizers,
     train_tokenizer,
 )
 from tests.unit.text.conftest import TRICKY, utf8
 
 CONFIGS = {
-    "char": PrepareConfig(tokenizer=TokenizerKind.char),
-    "unigram": PrepareConfig(tokenizer=TokenizerKind.char_ngram, ngram=1),
-    "bigram": PrepareConfig(tokenizer=TokenizerKind.char_ngram, ngram=2),
-    "4-gram": PrepareConfig(tokenizer=TokenizerKind.char_ngram, ngram=4),
-    "tiktoken": PrepareConfig(tokenizer=TokenizerKind.tiktoken, encoding="tiny_gpt2"),
-    "bpe": PrepareConfig(tokenizer=TokenizerKind.bpe, vocab_size=300),
+    "char": PrepareConfig(tokenizer="char"),
+    "unigram": PrepareConfig(tokenizer="char_ngram", ngram=1),
+    "bigram": PrepareConfig(tokenizer="char_ngram", ngram=2),
+    "4-gram": PrepareConfig(tokenizer="char_ngram", ngram=4),
+    "tiktoken": PrepareConfig(tokenizer="tiktoken", encoding="tiny_gpt2"),
+    "bpe": PrepareConfig(tokenizer="bpe", vocab_size=300),
 }
 BYTE_LEVEL = ("tiktoken", "bpe")
 EXAMPLE = "Die Straße ist gesperrt.\n\n„Für wen?“ fragt er –\nfür 1001 Fahrzeuge!\n" * 3
@@ -167,3 +168,7 @@ def test_the_end_of_a_text_is_an_id_that_no_text_has_and_prints(config: PrepareC
 def test_utf8_has_the_ids_of_its_text(config: PrepareConfig) -> None:
     tokenizer = train_tokenizer(config, [utf8(EXAMPLE)])
     assert tokenizer.encode(EXAMPLE.encode()).tolist() == tokenizer.encode(EXAMPLE).tolist()
+
+
+def test_a_config_knows_the_built_in_ones_without_importing_them() -> None:
+    assert set(tokenizers.all()) == set(BUILT_IN_TOKENIZERS)

@@ -7,7 +7,7 @@ import pytest
 from tiktoken import registry
 
 from ml_playground.errors import DataError
-from ml_playground.text.tiktoken_bpe import TiktokenTokenizer
+from ml_playground.text.tiktoken import TiktokenTokenizer
 
 
 def test_an_unknown_encoding_is_refused_and_the_known_ones_named() -> None:

@@ -10,6 +10,7 @@ from ml_playground.errors import DataError
 from ml_playground.text.carried import carried_encoding
 from ml_playground.text.ids import TokenIds, token_ids
 from ml_playground.text.pieces import pieces
+from ml_playground.text.tokenizer import TokenizerKind, tokenizers
 from ml_playground.text.unknown import surrogates, unknown
 
 
@@ -79,3 +80,12 @@ class TiktokenTokenizer:
         except KeyError:
             return False
         return True
+
+
+tokenizers.register("tiktoken")(
+    TokenizerKind(
+        train=lambda config, _: TiktokenTokenizer(config.encoding),
+        load=lambda state: TiktokenTokenizer(state["encoding"]),
+        settings=lambda config: [config.encoding],
+    )
+)
