@@ -19,7 +19,7 @@ from ml_playground.dataset.batches import Batches
 from ml_playground.models.base import LanguageModel
 from ml_playground.models.build import create_model
 from ml_playground.models.config import Qwen3Config
-from ml_playground.models.kernels.attention import attend
+from ml_playground.models.kernels.attention import causal_attention
 from ml_playground.models.kernels.cross_entropy import cross_entropy
 from ml_playground.text.config import PrepareConfig
 from ml_playground.training.config import Device, Dtype, OptimConfig, OptimizerKind
@@ -74,7 +74,7 @@ def _attention(shape: tuple[int, ...], hardware: Hardware) -> tuple[Callable[[],
         torch.autograd.grad(out, [query, key, value], gradient)
 
     def ours() -> None:
-        out = attend(query, key, value)
+        out = causal_attention(query, key, value)
         torch.autograd.grad(out, [query, key, value], gradient.to(out.dtype))
 
     return plain, ours

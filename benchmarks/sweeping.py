@@ -157,7 +157,10 @@ def _pruning(text: Path, folder: Path) -> None:
             )
             _seconds(command, where)
             rows = _rows(where)
-            found[pruner] = float(rows[0]["val_loss"]), sum(int(row["tokens"]) for row in rows if not row["twin_of"])
+            found[pruner] = (
+                float(rows[0]["val_loss"]),
+                sum(int(row["tokens"]) for row in rows if not row["duplicate_of"]),
+            )
         (best, all_tokens), (pruned_best, tokens) = found["none"], found["hyperband"]
         print(
             f"seed {seed}: best val loss {best:.4f} with all tokens; hyperband {pruned_best:.4f}"

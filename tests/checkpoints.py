@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from ml_playground.training.checkpoint import FORMAT, Checkpoint, Found
+from ml_playground.training.checkpoint import FORMAT, Checkpoint, LoadedCheckpoint
 from ml_playground.training.rng import get_rng_state
 from ml_playground.training.state import Progress
 
@@ -25,8 +25,8 @@ def content(step: int) -> Checkpoint:
             "model": {name: torch.full((SIZE,), float(step)) for name in ("first", "second")},
             "optimizer": {
                 "steps": {"first": torch.full((), float(step))},
-                "mean": {"first": torch.full((SIZE,), float(step))},
-                "variance": {},
+                "exp_avg": {"first": torch.full((SIZE,), float(step))},
+                "exp_avg_sq": {},
                 "momentum": {},
             },
             "scaler": {},
@@ -39,10 +39,10 @@ def content(step: int) -> Checkpoint:
     }
 
 
-def weights_step(found: Found) -> int:
+def weights_step(found: LoadedCheckpoint) -> int:
     """The step that all its weights tell; they must agree with one another and with its manifest."""
     state = found.checkpoint["state"]
-    tensors = [*state["model"].values(), *state["optimizer"]["mean"].values()]
+    tensors = [*state["model"].values(), *state["optimizer"]["exp_avg"].values()]
     steps = {number for tensor in tensors for number in (tensor.min().item(), tensor.max().item())}
     assert steps == {found.step}, f"{found.path} is a mix of steps {steps} under the manifest of {found.step}"
     assert all(len(tensor) == SIZE for tensor in tensors)

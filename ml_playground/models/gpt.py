@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ml_playground.models.base import Cache, LanguageModel, ModelFamily
 from ml_playground.models.config import GPTConfig, ModelArgs
 from ml_playground.models.hugging_face import HuggingFaceModel
-from ml_playground.models.kernels.attention import attend
+from ml_playground.models.kernels.attention import causal_attention
 from ml_playground.models.kv_cache import KVCache
 from ml_playground.models.registry import families
 
@@ -59,7 +59,7 @@ class CausalSelfAttention(nn.Module):
         query, key, value = heads.unbind(0)
         if cache is not None:
             key, value = cache.extend(layer, key, value)
-        y = attend(query, key, value, self.dropout if self.training else 0.0)
+        y = causal_attention(query, key, value, self.dropout if self.training else 0.0)
         merged = y.transpose(1, 2).reshape(batch, length, width)
         out: Tensor = self.resid_dropout(self.c_proj(merged))
         return out

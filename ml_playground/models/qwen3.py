@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ml_playground.models.base import Cache, LanguageModel, ModelFamily
 from ml_playground.models.config import ModelArgs, Qwen3Config
 from ml_playground.models.hugging_face import HuggingFaceModel
-from ml_playground.models.kernels.attention import attend
+from ml_playground.models.kernels.attention import causal_attention
 from ml_playground.models.kv_cache import KVCache
 from ml_playground.models.registry import families
 
@@ -75,7 +75,7 @@ class Attention(nn.Module):
         value = value.transpose(1, 2)
         if cache is not None:
             key, value = cache.extend(layer, key, value)
-        y = attend(query, key, value, self.dropout if self.training else 0.0)
+        y = causal_attention(query, key, value, self.dropout if self.training else 0.0)
         out: Tensor = self.o_proj(y.transpose(1, 2).flatten(2))
         return out
 

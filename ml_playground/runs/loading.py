@@ -15,7 +15,7 @@ from ml_playground.models.build import build_model
 from ml_playground.models.config import ModelArgs
 from ml_playground.text.tokenizer import Tokenizer, load_tokenizer
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST, Found
+from ml_playground.training.checkpoint import BEST, LAST, LoadedCheckpoint
 
 LEGACY = "ckpt.pt"
 _COMPILED_PREFIX = "_orig_mod."
@@ -65,7 +65,7 @@ def load_trained(folder: Path, checkpoint: Path | None = None) -> Trained:
     return trained
 
 
-def _load(found: Found) -> Trained:
+def _load(found: LoadedCheckpoint) -> Trained:
     state = found.checkpoint["state"]
     model = build_model(found.checkpoint["model_args"])
     model.load_trainable_state(state["model"])

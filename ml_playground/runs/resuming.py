@@ -14,13 +14,15 @@ from ml_playground.models.config import ModelConfig, config_from
 from ml_playground.ranges import SettingError
 from ml_playground.terminal.console import say
 from ml_playground.terminal.table import Table
-from ml_playground.training.checkpoint import BEST, LAST, Found
+from ml_playground.training.checkpoint import BEST, LAST, LoadedCheckpoint
 from ml_playground.training.config import check_train
 from ml_playground.training.device import Hardware
 from ml_playground.training.drift import Rule, drift, yardstick
 
 
-def check_resume(found: Found, config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware) -> None:
+def check_resume(
+    found: LoadedCheckpoint, config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware
+) -> None:
     """Say which settings have changed since a checkpoint, and which value of each is used.
 
     Raises:
@@ -63,7 +65,7 @@ def _model_settings(model: ModelConfig, vocab_size: int) -> dict[str, object]:
     return {f"train.model.{name}": value for name, value in model.args(vocab_size).items()}
 
 
-def _refuse_conflicts(found: Found, config: ExperimentConfig, afresh: str) -> None:
+def _refuse_conflicts(found: LoadedCheckpoint, config: ExperimentConfig, afresh: str) -> None:
     """Check the settings again as they are used: with the model of the checkpoint."""
     train = config.train
     try:

@@ -17,7 +17,7 @@ from ml_playground.runs.metrics import truncate_metrics
 from ml_playground.runs.resuming import check_resume
 from ml_playground.terminal.console import say
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import Found
+from ml_playground.training.checkpoint import LoadedCheckpoint
 from ml_playground.training.device import Hardware, compile_pays
 from ml_playground.training.display import Display
 from ml_playground.training.memory import estimate, refuse_too_large, refuse_too_much
@@ -32,7 +32,7 @@ class RunSession:
     """Builds the trainer, and keeps ``run.json`` true while it trains."""
 
     def __init__(
-        self, config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware, found: Found | None
+        self, config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware, found: LoadedCheckpoint | None
     ) -> None:
         """``found``: the checkpoint to resume from.
 

@@ -47,12 +47,12 @@ def generate(
                 "the model computes what is not finite: its training has diverged; use another checkpoint, or dtype ="
                 " 'float32'"
             )
-        fresh = choose(logits.expand(samples, -1), ids[:, :end], config, generator)
+        fresh = sample_next_token(logits.expand(samples, -1), ids[:, :end], config, generator)
         ids[:, end : end + 1] = fresh
         yield fresh.flatten().tolist()
 
 
-def choose(logits: Tensor, seen: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:
+def sample_next_token(logits: Tensor, seen: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:
     """One id a row, shape (batch, 1), from logits of shape (batch, vocab_size).
 
     Temperature 0 takes the likeliest. ``repetition_penalty`` is CTRL's (Keskar et al., 2019) for the ids ``seen`` so

@@ -24,7 +24,7 @@ from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.study import in_memory
 from ml_playground.sweeping.sweep import Sweep
 
-TWIN = "twin of"
+_DUPLICATE, _DUPLICATE_0_1 = "duplicate of", "twin of"
 """User attribute: the number of the trial that had the same values before."""
 _DRAWS = 200
 
@@ -87,7 +87,7 @@ def _propose(sweep: Sweep, study: optuna.Study, number: int) -> FrozenTrial | No
     It is drawn in a copy and enters the study whole, so that a kill leaves no trial with half of its values.
     """
     known = {
-        _point(trial): trial for trial in reversed(study.get_trials(deepcopy=False)) if TWIN not in trial.user_attrs
+        _point(trial): trial for trial in reversed(study.get_trials(deepcopy=False)) if duplicate_of(trial) is None
     }
     problem: SettingError | None = None
     copy = in_memory(study)
@@ -98,11 +98,11 @@ def _propose(sweep: Sweep, study: optuna.Study, number: int) -> FrozenTrial | No
         copy.sampler = build_sampler(sweep, int(seed))
         asked = copy.ask(sweep.space.distributions)
         drawn = copy.trials[asked.number]
-        twin = known.get(_point(drawn))
-        if twin and twin.state is TrialState.RUNNING:
+        original = known.get(_point(drawn))
+        if original and original.state is TrialState.RUNNING:
             continue
-        if twin and twin.state is not TrialState.FAIL:
-            return _as_twin(drawn, twin)
+        if original and original.state is not TrialState.FAIL:
+            return _duplicate(drawn, original)
         try:
             sweep.trial_config(number, drawn.params)
         except SettingError as error:
@@ -125,14 +125,20 @@ def _point(trial: FrozenTrial) -> tuple[object, ...]:
     return tuple(sorted(trial.params.items()))
 
 
-def _as_twin(drawn: FrozenTrial, twin: FrozenTrial) -> FrozenTrial:
+def duplicate_of(trial: FrozenTrial) -> int | None:
+    """The trial with the same values whose outcome this one has without training; None where it has trained."""
+    number = trial.user_attrs.get(_DUPLICATE, trial.user_attrs.get(_DUPLICATE_0_1))
+    return None if number is None else int(number)
+
+
+def _duplicate(drawn: FrozenTrial, original: FrozenTrial) -> FrozenTrial:
     """The outcome of a finished trial, once more: the same values need no second training."""
     return create_trial(
-        state=twin.state,
-        values=twin.values,
+        state=original.state,
+        values=original.values,
         params=drawn.params,
         distributions=drawn.distributions,
-        user_attrs={**twin.user_attrs, TWIN: twin.number},
+        user_attrs={**original.user_attrs, _DUPLICATE: original.number},
         system_attrs=drawn.system_attrs,
-        intermediate_values=twin.intermediate_values,
+        intermediate_values=original.intermediate_values,
     )

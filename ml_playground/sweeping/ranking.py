@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ml_playground.sweeping.claim import TWIN
+from ml_playground.sweeping.claim import duplicate_of
 from ml_playground.sweeping.config import Direction
 from ml_playground.sweeping.names import show_scores
 from ml_playground.sweeping.study import reason
@@ -36,12 +36,13 @@ def ranked(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) -> list
 
 def status(trial: FrozenTrial, sweep: Sweep) -> str:
     """How a trial ended, or that it has not."""
-    twin = f" (as trial {trial.user_attrs[TWIN]}, which had the same values)" if TWIN in trial.user_attrs else ""
+    number = duplicate_of(trial)
+    duplicate = "" if number is None else f" (as trial {number}, which had the same values)"
     match trial.state:
         case TrialState.COMPLETE:
-            return f"{show_scores(trial, sweep)}{twin}"
+            return f"{show_scores(trial, sweep)}{duplicate}"
         case TrialState.PRUNED:
-            return f"pruned {reason(trial)}{twin}"
+            return f"pruned {reason(trial)}{duplicate}"
         case TrialState.FAIL:
             return f"failed: {reason(trial)}"
         case _:

@@ -15,7 +15,7 @@ from ml_playground.composition.snapshot import snapshot
 from ml_playground.durable import write_text
 from ml_playground.errors import RunError, printable
 from ml_playground.runs.listing import OUTPUTS
-from ml_playground.sweeping.claim import TWIN
+from ml_playground.sweeping.claim import duplicate_of
 from ml_playground.sweeping.names import short_names, show_params, show_scores
 from ml_playground.sweeping.ranking import ranked
 from ml_playground.sweeping.report import render_report
@@ -67,7 +67,7 @@ def leaderboard(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) ->
                 **{key: trial.params.get(key) for key in sweep.space.leaves},
                 "tokens": sweep.budget.tokens if complete else trial.last_step or 0,
                 "reason": reason(trial),
-                "twin_of": trial.user_attrs.get(TWIN),
+                "duplicate_of": duplicate_of(trial),
                 "folder": sweep.trial_folder(trial.number),
             }
         )

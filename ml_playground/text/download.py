@@ -80,7 +80,7 @@ class Downloader:
         """Made at the first request: what is there already must not fail for how the network is set up.
 
         Raises:
-            _Lasting: environment variables name a proxy or certificates that cannot be used.
+            _PermanentError: environment variables name a proxy or certificates that cannot be used.
         """
         try:
             client = httpx.Client(
@@ -91,7 +91,7 @@ class Downloader:
                 event_hooks={"request": [self._wait_for_turn]},
             )
         except (ImportError, httpx.InvalidURL, ValueError, OSError) as error:
-            raise _Lasting(f"cannot be fetched{_surroundings(_PROXIES + _OTHERS)} ({error})") from None
+            raise _PermanentError(f"cannot be fetched{_surroundings(_PROXIES + _OTHERS)} ({error})") from None
         return self._clients.enter_context(client)
 
     def fetch(self, url: str, path: Path, sha256: str | None, *, refuse: Refuse = html_page) -> None:
@@ -128,14 +128,14 @@ class Downloader:
             try:
                 self._attempt(url, partial, path.name, sha256, refuse)
                 break
-            except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, _Passing) as error:
+            except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, _TransientError) as error:
                 problem = str(error) or type(error).__name__
                 if pause is None:
                     times = len(self._pauses) + 1
                     raise _failure(url, f"{problem}, {times} times{_surroundings(_PROXIES)}", path) from None
                 say(f"{url}: {problem}; trying again in {pause:g} s")
                 time.sleep(pause)
-            except (httpx.RequestError, httpx.InvalidURL, _Lasting) as error:
+            except (httpx.RequestError, httpx.InvalidURL, _PermanentError) as error:
                 raise _failure(url, str(error), path) from None
         partial.complete()
 
@@ -154,23 +154,23 @@ class Downloader:
         if sha256 and (found := partial.sha256()) != sha256.lower():
             partial.discard()
             if resumed:
-                raise _Passing("changed on the server since the first part came")
-            raise _Lasting(f"has other content than expected: SHA-256 {found}, not {sha256.lower()}")
+                raise _TransientError("changed on the server since the first part came")
+            raise _PermanentError(f"has other content than expected: SHA-256 {found}, not {sha256.lower()}")
 
         if problem := refuse(partial.head()):
             partial.discard()
-            raise _Lasting(problem)
+            raise _PermanentError(problem)
 
     def _wait_for_turn(self, _request: httpx.Request) -> None:
         time.sleep(max(0.0, self._next_request - time.monotonic()))
         self._next_request = time.monotonic() + self._min_interval
 
 
-class _Passing(Exception):
+class _TransientError(Exception):
     """Trying again may help."""
 
 
-class _Lasting(Exception):
+class _PermanentError(Exception):
     """Trying again will not help."""
 
 
@@ -185,16 +185,16 @@ def _goes_on(response: httpx.Response, partial: Partial) -> bool:
         return False
     if not whole:
         partial.discard()
-        raise _Passing(f"answered with another part than asked for ({content_range or 'no Content-Range'})")
+        raise _TransientError(f"answered with another part than asked for ({content_range or 'no Content-Range'})")
     return True
 
 
 def _receive(response: httpx.Response, partial: Partial, url: str, name: str, *, resumed: bool) -> None:
     status = response.status_code
     if status == HTTPStatus.TOO_MANY_REQUESTS or response.is_server_error:
-        raise _Passing(f"answered {status} {response.reason_phrase}")
+        raise _TransientError(f"answered {status} {response.reason_phrase}")
     if status != (HTTPStatus.PARTIAL_CONTENT if resumed else HTTPStatus.OK):
-        raise _Lasting(f"answered {status} {response.reason_phrase}")
+        raise _PermanentError(f"answered {status} {response.reason_phrase}")
     # A weak ETag says that two versions mean the same, not that their bytes are equal.
     etag = response.headers.get("ETag", "")
     done = partial.size if resumed else 0

@@ -15,8 +15,8 @@ class OptimizerState(TypedDict):
     """By parameter name."""
 
     steps: dict[str, Tensor]
-    mean: dict[str, Tensor]
-    variance: dict[str, Tensor]
+    exp_avg: dict[str, Tensor]
+    exp_avg_sq: dict[str, Tensor]
     momentum: dict[str, Tensor]
     """Of the matrices that Muon updates."""
 
@@ -46,8 +46,8 @@ class AdamW:
         self._names = {p: name for name, p in parameters.items()}
         self._state: OptimizerState = {
             "steps": {name: torch.zeros((), device=p.device) for name, p in parameters.items()},
-            "mean": {name: torch.zeros_like(p) for name, p in parameters.items()},
-            "variance": {name: torch.zeros_like(p) for name, p in parameters.items()},
+            "exp_avg": {name: torch.zeros_like(p) for name, p in parameters.items()},
+            "exp_avg_sq": {name: torch.zeros_like(p) for name, p in parameters.items()},
             "momentum": {},
         }
 
@@ -60,8 +60,8 @@ class AdamW:
             adamw(
                 [*parameters],
                 [p.grad for p in parameters if p.grad is not None],
-                [self._state["mean"][name] for name in names],
-                [self._state["variance"][name] for name in names],
+                [self._state["exp_avg"][name] for name in names],
+                [self._state["exp_avg_sq"][name] for name in names],
                 [],
                 [self._state["steps"][name] for name in names],
                 fused=True,
@@ -86,11 +86,11 @@ class AdamW:
         return self._state
 
     def load_state_dict(self, state: OptimizerState) -> None:
-        """Go on from saved moments of the same parameters."""
+        """Load saved moments of the same parameters."""
         for own, saved in (
             (self._state["steps"], state["steps"]),
-            (self._state["mean"], state["mean"]),
-            (self._state["variance"], state["variance"]),
+            (self._state["exp_avg"], state["exp_avg"]),
+            (self._state["exp_avg_sq"], state["exp_avg_sq"]),
         ):
             for name, tensor in own.items():
                 tensor.copy_(saved[name])

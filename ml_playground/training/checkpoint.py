@@ -25,10 +25,12 @@ from ml_playground.durable import open_regular, read_regular, replacing, sync_fo
 from ml_playground.errors import CheckpointError, kept
 from ml_playground.models.config import ModelArgs
 from ml_playground.text.tokenizer import TokenizerState
-from ml_playground.training.shape import misfit
+from ml_playground.training.shape import schema_mismatch
 from ml_playground.training.state import StateDict
 
-FORMAT = 1
+FORMAT = 2
+_RENAMED_SINCE_1 = {"mean": "exp_avg", "variance": "exp_avg_sq"}
+"""Keys of the optimizer's state."""
 _OVERHEAD_BYTES = 1 << 18
 # What a damaged or hostile file can make torch raise; there is no common class below Exception.
 _LOAD_ERRORS = (
@@ -63,7 +65,7 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Found:
+class LoadedCheckpoint:
     """A checkpoint that was read, and what had to be passed over to get it."""
 
     path: Path
@@ -109,7 +111,7 @@ def copy(folder: Path, source: str, stem: str) -> None:
         _write_manifest(folder, stem, manifest)
 
 
-def promote(found: Found) -> None:
+def promote(found: LoadedCheckpoint) -> None:
     """Make what was found ``ckpt_last.pt``, with its manifest, where it is not that already.
 
     Else the next save would push it out, and keep what was rejected as the generation before.
@@ -140,7 +142,7 @@ def forget(folder: Path) -> None:
         delete(folder, f"{stem}.prev")
 
 
-def find(folder: Path, *stems: str) -> Found | None:
+def find(folder: Path, *stems: str) -> LoadedCheckpoint | None:
     """The first good one of the stems, each in both generations; None where no file of theirs exists.
 
     Raises:
@@ -149,7 +151,7 @@ def find(folder: Path, *stems: str) -> Found | None:
     return _first_good([path for stem in stems for path in _generations(folder, stem)])
 
 
-def find_last(folder: Path) -> Found | None:
+def find_last(folder: Path) -> LoadedCheckpoint | None:
     """The checkpoint to resume from: the last one, or else the newest of what is good; None where there is none.
 
     Raises:
@@ -170,13 +172,13 @@ def _generations(folder: Path, stem: str) -> list[Path]:
     return [path for path in paths if path.exists()] if paths[0].exists() else []
 
 
-def _first_good(paths: list[Path]) -> Found | None:
+def _first_good(paths: list[Path]) -> LoadedCheckpoint | None:
     rejected: list[str] = []
     for path in paths:
         stem = path.stem.removesuffix(".prev")
         manifests = (read_manifest(path.parent, stem), read_manifest(path.parent, f"{stem}.prev"))
         try:
-            return Found(
+            return LoadedCheckpoint(
                 path, *_read(path, {manifest.sha256: manifest for manifest in manifests if manifest}), rejected
             )
         except CheckpointError as error:
@@ -189,14 +191,14 @@ def _first_good(paths: list[Path]) -> Found | None:
     return None
 
 
-def read(path: Path) -> Found:
+def read(path: Path) -> LoadedCheckpoint:
     """One checkpoint file, verified by the manifest beside it.
 
     Raises:
         CheckpointError: it cannot be used.
     """
     manifest = read_manifest(path.parent, path.stem)
-    return Found(path, *_read(path, {manifest.sha256: manifest} if manifest else {}), [])
+    return LoadedCheckpoint(path, *_read(path, {manifest.sha256: manifest} if manifest else {}), [])
 
 
 def without_manifest(path: Path) -> str:
@@ -248,14 +250,26 @@ def _read(path: Path, known: dict[str, Manifest]) -> tuple[Checkpoint, Manifest]
     content = load_tensors(path)
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
         raise CheckpointError(f"{path} is no checkpoint: it does not say its format")
-    if content["format"] != FORMAT:
-        raise CheckpointError(f"{path} has format {content['format']}; this version reads {FORMAT}")
-    if problem := misfit(cast("object", content), Checkpoint, "checkpoint"):
+    if content["format"] not in (1, FORMAT):
+        raise CheckpointError(f"{path} has format {content['format']}; this version reads 1 and {FORMAT}")
+    _upgrade(cast("dict[str, object]", content))
+    if problem := schema_mismatch(cast("object", content), Checkpoint, "checkpoint"):
         raise CheckpointError(f"{path} is no checkpoint: {problem}")
     checkpoint, manifest = cast("Checkpoint", content), known[digest]
     if checkpoint["state"]["progress"].get("step") != manifest.step:
         raise CheckpointError(f"{path} is not of step {manifest.step}, as its manifest says")
     return checkpoint, manifest
+
+
+def _upgrade(content: dict[str, object]) -> None:
+    """Bring the content of a file of format 1 into this format, as far as it is what it should be."""
+    state = content.get("state")
+    optimizer = cast("dict[str, object]", state).get("optimizer") if isinstance(state, dict) else None
+    if content["format"] == 1 and isinstance(optimizer, dict):
+        for old, new in _RENAMED_SINCE_1.items():
+            if old in optimizer:
+                optimizer[new] = optimizer.pop(old)
+        content["format"] = FORMAT
 
 
 @contextlib.contextmanager

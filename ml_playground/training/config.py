@@ -173,7 +173,7 @@ class TrainRuntimeConfig:
     early_stop_patience: int = bounded(0, ge=0)
     """Stop after this many evaluations without a better one; 0 never stops early."""
     ema_decay: float = bounded(0.0, ge=0, lt=1)
-    """Decay of the averaged weights, which evaluation and sampling then use; 0 is off."""
+    """Decay of the exponential moving average of the weights, which evaluation and sampling then use; 0 is off."""
 
 
 @dataclass

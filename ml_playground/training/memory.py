@@ -25,7 +25,7 @@ class Estimate:
     """Bytes that training needs at its peak."""
 
     state: int
-    """Weights, gradients, moments and averaged weights, and the copy that is being saved."""
+    """Weights, gradients, moments and EMA weights, and the copy that is being saved."""
     window: int
     """What the backward pass of one window of tokens needs kept."""
     windows: int
@@ -52,8 +52,8 @@ def estimate(model: LanguageModel, config: TrainConfig, hardware: Hardware) -> E
     muons = inner_matrices(model) if config.optim.optimizer is OptimizerKind.muon else {}
     weights = sum(p.numel() for p in model.parameters())
     moments = sum((1 if name in muons else 2) * count for name, count in parameters.items())
-    averaged = sum(parameters.values()) if config.runtime.ema_decay else 0
-    saved = weights + moments + averaged
+    ema = sum(parameters.values()) if config.runtime.ema_decay else 0
+    saved = weights + moments + ema
     try:
         one, two = (_kept_bytes(model, windows, config.data.block_size, hardware) for windows in (1, 2))
     except (MemoryError, RuntimeError) as error:

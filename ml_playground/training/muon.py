@@ -76,7 +76,7 @@ class Muon:
         return {**self._adamw.state_dict(), "momentum": momentum}
 
     def load_state_dict(self, state: OptimizerState) -> None:
-        """Go on from saved moments of the same parameters."""
+        """Load saved moments of the same parameters."""
         self._adamw.load_state_dict(state)
         for stack in self._stacks:
             for name, tensor in stack.momentum.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST, Checkpoint, Found
+from ml_playground.training.checkpoint import BEST, LAST, Checkpoint, LoadedCheckpoint
 from ml_playground.training.config import TrainRuntimeConfig
 from ml_playground.training.state import Progress
 
@@ -40,7 +40,7 @@ class CheckpointWriter:
         minutes = self._runtime.ckpt_time_interval_minutes
         return bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes
 
-    def resume(self, found: Found, progress: Progress) -> None:
+    def resume(self, found: LoadedCheckpoint, progress: Progress) -> None:
         """Finish what an earlier session, which may have been killed at any moment, left undone."""
         checkpoints.promote(found)
         self.keep(progress)

@@ -6,7 +6,7 @@ from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 
-def misfit(value: object, kind: Any, name: str) -> str | None:
+def schema_mismatch(value: object, kind: Any, name: str) -> str | None:
     """The first thing that is missing or of another type, looking into dictionaries; None where all fits.
 
     ``kind`` is a class, a union of classes, a ``TypedDict``, or a generic such as ``dict[str, int]``.
@@ -22,6 +22,6 @@ def misfit(value: object, kind: Any, name: str) -> str | None:
     for key, inner in kinds.items():
         if key not in items:
             return f"{name}.{key} is missing"
-        if problem := misfit(items[key], inner, f"{name}.{key}"):
+        if problem := schema_mismatch(items[key], inner, f"{name}.{key}"):
             return problem
     return None

@@ -1,4 +1,4 @@
-"""Everything that a resumed run needs to go on as if it had never stopped."""
+"""Everything that a run needs to resume as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class StateDict(TypedDict):
 
 
 class TrainState:
-    """Model, optimizer, loss scaler, averaged weights, random generators, progress."""
+    """Model, optimizer, loss scaler, EMA weights, random generators, progress."""
 
     def __init__(
         self, model: LanguageModel, optimizer: Optimizer, scaler: GradScaler, ema_decay: float, device: torch.device
@@ -109,7 +109,7 @@ class TrainState:
         """Updates left out because a loss or gradient was not finite."""
         self._device = device
         self._ema_decay = ema_decay
-        # The averaged weights by name; empty when averaging is off.
+        # The EMA weights by name; empty where ema_decay is 0.
         self._ema = {name: p.detach().clone() for name, p in self._trained().items()} if ema_decay else {}
 
     def take_in(self, loss: Tensor, finite: Tensor) -> None:
@@ -125,15 +125,15 @@ class TrainState:
         progress.skipped = skipped
         self.loss_sum.zero_()
 
-    def average_weights(self) -> None:
-        """Move the averaged weights towards the current ones; once an update."""
+    def update_ema(self) -> None:
+        """Move the EMA weights towards the current ones; once an update."""
         if self._ema:
             current = [parameter.detach() for parameter in self._trained().values()]
             get_ema_multi_avg_fn(self._ema_decay)(list(self._ema.values()), current, 0)
 
     @contextlib.contextmanager
-    def averaged(self) -> Generator[None]:
-        """The model has the averaged weights inside the block, where averaging is on."""
+    def ema_weights(self) -> Generator[None]:
+        """Inside the block the model has the EMA weights, where there are any."""
         parameters = self._trained() if self._ema else {}
         current = {name: parameter.detach().clone() for name, parameter in parameters.items()}
         with torch.no_grad():
@@ -162,12 +162,12 @@ class TrainState:
         }
 
     def load_state_dict(self, state: StateDict) -> None:
-        """Go on from there."""
+        """Resume from there."""
         self.model.load_trainable_state(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:  # else it was saved in another dtype, and scaling starts anew
             self.scaler.load_state_dict(state["scaler"])
-        # Averaging that is switched on between sessions starts from the weights as they are now.
+        # An EMA that is switched on between sessions starts from the current weights.
         saved = state["ema"] or {name: p.detach() for name, p in self._trained().items()}
         for name, average in self._ema.items():
             average.copy_(saved[name])

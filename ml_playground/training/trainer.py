@@ -171,10 +171,10 @@ class Trainer:
         return Outcome(progress, stop.signum, pruned=not (go_on or self.done))
 
     def evaluate(self, stopped: Callable[[], bool] = lambda: False) -> float | None:
-        """Validation loss in nats per token, of the averaged weights where there are any; None where ``stopped``."""
+        """Validation loss in nats per token, of the EMA weights where there are any; None where ``stopped``."""
         self._model.eval()
         try:
-            with self._state.averaged():
+            with self._state.ema_weights():
                 limit, hardware = self._runtime.eval_iters, self._hardware
                 val_loss = evaluate(self._loss, self._val_batches, limit, hardware, stopped, self._world)
         except (MemoryError, RuntimeError) as error:
@@ -200,7 +200,7 @@ class Trainer:
             raise
         finite = self._update(loss)
         state.take_in(loss, finite)
-        state.average_weights()
+        state.update_ema()
         progress.step += 1
         progress.tokens += self._tokens_per_step
         logged = progress.step % self._runtime.log_interval == 0 or progress.step == 1

@@ -116,7 +116,7 @@ def test_the_best_trial_can_be_trained_again(swept: Path) -> None:
 def test_tensorboard_lists_all_trials_with_their_parameters_and_scores(swept: Path) -> None:
     multiplexer = EventMultiplexer().AddRunsFromDirectory(str(swept / FOLDER))
     multiplexer.Reload()
-    trained = [row for row in read_table(swept / FOLDER) if not row["twin_of"]]
+    trained = [row for row in read_table(swept / FOLDER) if not row["duplicate_of"]]
     sessions: dict[str, dict[str, float]] = {}
     for run in multiplexer.Runs():
         content = multiplexer.SummaryMetadata(run, metadata.SESSION_START_INFO_TAG).plugin_data.content

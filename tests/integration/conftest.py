@@ -16,7 +16,7 @@ from ml_playground.runs.loading import load_trained
 from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.generation import generate
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import LAST, Found
+from ml_playground.training.checkpoint import LAST, LoadedCheckpoint
 
 Tiny = Callable[..., ExperimentConfig]
 
@@ -36,7 +36,7 @@ def tiny(workspace: Path) -> Tiny:
     return load
 
 
-def last(folder: Path) -> Found:
+def last(folder: Path) -> LoadedCheckpoint:
     """The run's last checkpoint."""
     found = checkpoints.find(folder, LAST)
     assert found is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST, Found
+from ml_playground.training.checkpoint import BEST, LAST, LoadedCheckpoint
 from tests.checkpoints import content, weights_step
 from tests.powercut import Disk, Operation, Recorder
 
@@ -126,7 +126,7 @@ def test_nor_is_anything_lost_by_a_second_stop_while_the_next_session_saves(tmp_
         Trial(tmp_path / f"left-{number}", chance).stop_everywhere(Disk.holding(files), again, found.step)
 
 
-def next_session(found: Found) -> Callable[[Recorder], None]:
+def next_session(found: LoadedCheckpoint) -> Callable[[Recorder], None]:
     def act(recorder: Recorder) -> None:
         checkpoints.promote(found)
         save(recorder, found.path.parent, 4)

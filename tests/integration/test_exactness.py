@@ -94,8 +94,8 @@ Component = tuple[str, ...]
 # Every part that a resumed run must not lose.
 COMPONENTS: list[Component] = [
     ("model",),
-    ("optimizer", "mean"),
-    ("optimizer", "variance"),
+    ("optimizer", "exp_avg"),
+    ("optimizer", "exp_avg_sq"),
     ("optimizer", "steps"),
     ("optimizer", "momentum"),
     ("scaler",),
@@ -144,7 +144,7 @@ def test_leaving_out_one_part_of_the_state_is_noticed(
         }
         return tiny(train={"model": {"dropout": 0.2}, "optim": {"optimizer": "muon"}, "runtime": runtime})
 
-    average, accumulate, load = TrainState.average_weights, Trainer.accumulate_gradients, TrainState.load_state_dict
+    average, accumulate, load = TrainState.update_ema, Trainer.accumulate_gradients, TrainState.load_state_dict
 
     def average_and_draw(state: TrainState) -> None:
         random.random()  # as code of others may; the run itself draws from torch alone
@@ -158,7 +158,7 @@ def test_leaving_out_one_part_of_the_state_is_noticed(
     def load_without(state: TrainState, saved: StateDict) -> None:
         load(state, without(component, saved, copy.deepcopy(state.state_dict())) if component else saved)
 
-    monkeypatch.setattr(TrainState, "average_weights", average_and_draw)
+    monkeypatch.setattr(TrainState, "update_ema", average_and_draw)
     monkeypatch.setattr(Trainer, "accumulate_gradients", accumulate_and_poison)
     monkeypatch.setattr(TrainState, "load_state_dict", load_without)
     train(config("whole"))

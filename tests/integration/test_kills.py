@@ -148,7 +148,7 @@ PHASES = {
     "writing a checkpoint": ("torch:save", 3, True),
     "copying the best": (f"{CHECKPOINT}:copy", 2, True),
     "writing run.json": ("ml_playground.runs.manifest:RunManifest.write", 3, True),
-    "sampling": ("ml_playground.sampling.generation:choose", 20, False),
+    "sampling": ("ml_playground.sampling.generation:sample_next_token", 20, False),
 }
 
 

@@ -18,7 +18,7 @@ from ml_playground.composition.load import load_experiment
 from ml_playground.errors import ConfigError, RunError, RunFolderError
 from ml_playground.runs.train import train
 from ml_playground.sweeping import storage
-from ml_playground.sweeping.claim import TWIN, claimed
+from ml_playground.sweeping.claim import claimed, duplicate_of
 from ml_playground.sweeping.storage import StudyLockedError
 from ml_playground.sweeping.study import open_study, reason
 from ml_playground.sweeping.trial import TrialFailedError
@@ -165,16 +165,16 @@ def test_n_trials_is_the_total_however_often_one_starts(workspace: Path) -> None
     assert len(run(small(n_trials=3))) == 3
 
 
-def test_a_twin_takes_the_outcome_without_training(workspace: Path) -> None:
+def test_a_duplicate_takes_the_outcome_without_training(workspace: Path) -> None:
     sweep = small(n_trials=8, sampler="random", space={"train": {"data": {"batch_size": [2, 4]}}})
     trials = run(sweep)
-    twins = [trial for trial in trials if TWIN in trial.user_attrs]
-    assert len(twins) >= 6
-    for twin in twins:
-        original = trials[int(twin.user_attrs[TWIN])]
-        assert essence(twin)[1:] == essence(original)[1:]
-        assert not sweep.trial_folder(twin.number).exists()
-    assert {row["twin_of"] for row in table(sweep, open_study(sweep))} == {None, *(t.user_attrs[TWIN] for t in twins)}
+    duplicates = [trial for trial in trials if duplicate_of(trial) is not None]
+    assert len(duplicates) >= 6
+    for duplicate in duplicates:
+        original = trials[duplicate_of(duplicate) or 0]
+        assert essence(duplicate)[1:] == essence(original)[1:]
+        assert not sweep.trial_folder(duplicate.number).exists()
+    assert {row["duplicate_of"] for row in table(sweep, open_study(sweep))} == {None, *map(duplicate_of, duplicates)}
 
 
 def test_a_grid_has_every_valid_combination_once(workspace: Path) -> None:

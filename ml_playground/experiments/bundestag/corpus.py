@@ -136,9 +136,9 @@ class _Contents:
             self.texts.append(file)
             return
         session = read_session(path)
-        if twin := self.sittings.get((session.term, session.number)):
+        if other := self.sittings.get((session.term, session.number)):
             raise DataError(
-                f"{path}: is session {session.term}/{session.number}, as {twin.path} is; remove one of the two"
+                f"{path}: is session {session.term}/{session.number}, as {other.path} is; remove one of the two"
             )
         places = [self.spool.add(text) for part in passages(session) if (text := render(part, self._layout))]
         self.sittings[session.term, session.number] = _Sitting(path, session.term, session.number, session.date, places)

@@ -20,7 +20,7 @@ def attention_dtype(value: Tensor) -> torch.dtype:
     return torch.float32 if value.device.type == "cpu" else value.dtype
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
+def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
     """What each new token takes from itself and from the past, shape (batch, heads, new tokens, head width).
 
     Args:

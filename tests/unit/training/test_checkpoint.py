@@ -109,7 +109,7 @@ def test_without_hard_links_the_older_generation_is_a_copy(tmp_path: Path, monke
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     checkpoints.save(tmp_path, LAST, cast("Checkpoint", {"format": 99}), 1, None)
-    with pytest.raises(CheckpointError, match="has format 99; this version reads 1"):
+    with pytest.raises(CheckpointError, match="has format 99; this version reads 1 and 2"):
         checkpoints.find(tmp_path, LAST)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ml_playground.models.kernels.attention import attend
+from ml_playground.models.kernels.attention import causal_attention
 
 SHAPES = [(2, 3, 7, 4), (1, 2, 64, 8), (1, 1, 512, 4), (1, 1, 513, 4)]
 
@@ -27,7 +27,7 @@ def test_values_and_gradients_are_those_of_float32(shape: tuple[int, ...]) -> No
     inputs = [heads(shape, seed) for seed in range(3)]
     query, key, value = (one.float() for one in inputs)
     expected = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-    found = attend(inputs[0], inputs[1], inputs[2])
+    found = causal_attention(inputs[0], inputs[1], inputs[2])
     # bfloat16 has 8 bits: a rounding is 1/256 of the number, and sums of a few pass through three of them.
     assert torch.allclose(found.float(), expected, atol=0.03, rtol=0.02)
     for ours, torchs in zip(gradients(found, inputs), gradients(expected, inputs), strict=True):
@@ -36,11 +36,11 @@ def test_values_and_gradients_are_those_of_float32(shape: tuple[int, ...]) -> No
 
 def test_no_token_sees_a_later_one() -> None:
     query, key, value = (heads((1, 2, 9, 4), seed) for seed in range(3))
-    before = attend(query, key, value)
+    before = causal_attention(query, key, value)
     with torch.no_grad():
         key[:, :, 5:] += 3
         value[:, :, 5:] -= 3
-    after = attend(query, key, value)
+    after = causal_attention(query, key, value)
     assert torch.equal(before[:, :, :5], after[:, :, :5])
     assert not torch.equal(before[:, :, 5:], after[:, :, 5:])
 
@@ -48,6 +48,6 @@ def test_no_token_sees_a_later_one() -> None:
 def test_queries_and_keys_in_float32_are_taken_with_values_in_bfloat16() -> None:
     query, key, value = (heads((2, 2, 9, 4), seed) for seed in range(3))
     wide = [query.float().detach().requires_grad_(), key.float().detach().requires_grad_()]
-    found = attend(wide[0], wide[1], value)
-    assert torch.equal(found, attend(query, key, value))
+    found = causal_attention(wide[0], wide[1], value)
+    assert torch.equal(found, causal_attention(query, key, value))
     assert [one.dtype for one in gradients(found, wide)] == [torch.float32] * 2

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from ml_playground.sampling.config import SamplingConfig
-from ml_playground.sampling.generation import choose
+from ml_playground.sampling.generation import sample_next_token
 
 DRAWS = 3000
 SEEN = torch.tensor([[2, 0, 2]])
@@ -27,7 +27,7 @@ SEEN = torch.tensor([[2, 0, 2]])
 def shares(logits: torch.Tensor, config: SamplingConfig) -> torch.Tensor:
     """How often each id is drawn."""
     rows, seen = logits.expand(DRAWS, -1), SEEN.expand(DRAWS, -1)
-    drawn = choose(rows, seen, config, torch.Generator().manual_seed(1))
+    drawn = sample_next_token(rows, seen, config, torch.Generator().manual_seed(1))
     return drawn.flatten().bincount(minlength=logits.shape[-1]) / DRAWS
 
 
@@ -85,7 +85,7 @@ def test_any_settings_choose_a_token(
     logits: list[float], top_k: int, top_p: float, min_p: float, temperature: float, penalty: float
 ) -> None:
     config = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=penalty)
-    token = choose(torch.tensor([logits]), SEEN, config, torch.Generator())
+    token = sample_next_token(torch.tensor([logits]), SEEN, config, torch.Generator())
     assert token.shape == (1, 1)
     assert 0 <= int(token) < len(logits)
 
@@ -96,21 +96,21 @@ def test_whatever_is_left_out_the_likeliest_stays_and_greed_takes_it(
 ) -> None:
     row = torch.tensor([logits])
     greedy = SamplingConfig(temperature=0, top_k=top_k, top_p=top_p, min_p=min_p)
-    assert row[0, int(choose(row, SEEN, greedy, torch.Generator()))] == row.max()
+    assert row[0, int(sample_next_token(row, SEEN, greedy, torch.Generator()))] == row.max()
     strict = SamplingConfig(temperature=1.0, top_k=1, top_p=top_p, min_p=min_p)
-    assert row[0, int(choose(row, SEEN, strict, torch.Generator()))] == row.max()
+    assert row[0, int(sample_next_token(row, SEEN, strict, torch.Generator()))] == row.max()
 
 
 def test_a_penalty_moves_greed_on_from_what_was_seen() -> None:
     logits = torch.tensor([[1.0, 1.9, 2.0]])
     greedy = SamplingConfig(temperature=0)
-    assert int(choose(logits, SEEN, greedy, torch.Generator())) == 2
+    assert int(sample_next_token(logits, SEEN, greedy, torch.Generator())) == 2
     greedy.repetition_penalty = 1.1
-    assert int(choose(logits, SEEN, greedy, torch.Generator())) == 1
+    assert int(sample_next_token(logits, SEEN, greedy, torch.Generator())) == 1
 
 
 def test_rows_are_drawn_on_their_own() -> None:
     logits = torch.tensor([[5.0, 0.0, 0.0], [0.0, 5.0, 0.0]])
     config = SamplingConfig(temperature=0.1, top_k=2, top_p=0.9, repetition_penalty=1.01)
     seen = torch.tensor([[1], [2]])
-    assert choose(logits, seen, config, torch.Generator()).tolist() == [[0], [1]]
+    assert sample_next_token(logits, seen, config, torch.Generator()).tolist() == [[0], [1]]
