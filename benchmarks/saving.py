@@ -1,7 +1,7 @@
 """What checkpoints cost: the same steps with and without a save among them, in turn.
 
 The mid model (6 layers, 6 heads, 384 wide, block 256, batch 8) at the default cadence of one save in 250 steps. The
-save runs in a thread while training goes on, so what counts is how much longer the steps take all in all.
+save runs in a thread while training continues, so what counts is how much longer the steps take all in all.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 ::
 
     PlaygroundError
-    ├── UserError                exit 2: the user's input is wrong; one line says where and how to mend it
+    ├── UserError                exit 2: the user's input is wrong; one line says where it is and how to fix it
     │   ├── UsageError           the command line
     │   ├── ConfigError          a TOML file: ``file:line: key: problem``
     │   ├── DataError            a source text, a prepared dataset, a prompt

@@ -1,4 +1,4 @@
-"""Fields whose values must lie in a range, and the error of settings that contradict each other."""
+"""Fields whose values must be in a range, and the error of settings that contradict each other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMPARISONS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 def bounded(
     default: T, *, ge: float | None = None, gt: float | None = None, le: float | None = None, lt: float | None = None
 ) -> T:
-    """A dataclass field whose value must lie in the given range."""
+    """A dataclass field whose value must be in the given range."""
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     return field(default=default, metadata={name: limit for name, limit in limits.items() if limit is not None})
 

@@ -12,8 +12,8 @@ USAGE = """\
 usage: mlp-run experiment=NAME [sweep=NAME]
 
 Prepares the data, trains, and samples, as conf/experiment/NAME.toml says. What is done already is not done again:
-an interrupted run goes on, a finished one is sampled. Results go to outputs/NAME.
-With a sweep, it searches what sweeps/NAME.toml says, in outputs/sweeps; an interrupted search goes on as well.
+an interrupted run is resumed, a finished one is sampled. Results go to outputs/NAME.
+With a sweep, it searches what sweeps/NAME.toml says, in outputs/sweeps; an interrupted search is resumed as well.
 
 examples:
   mlp-run                                             list the experiments and the sweeps
@@ -68,7 +68,7 @@ def _selections(tokens: list[str]) -> tuple[str, str | None]:
     for token in tokens:
         key, equals, value = token.partition("=")
         if not equals or key not in names:
-            raise UsageError(f"{token}: {_mend(key, equals)}")
+            raise UsageError(f"{token}: {_fix(key, equals)}")
         names[key].append(value)
     if len(names["experiment"]) != 1:
         raise UsageError(f"{' '.join(tokens)}: name one experiment, as in  mlp-run experiment=bundestag_char")
@@ -77,7 +77,7 @@ def _selections(tokens: list[str]) -> tuple[str, str | None]:
     return names["experiment"][0], next(iter(names["sweep"]), None)
 
 
-def _mend(key: str, equals: str) -> str:
+def _fix(key: str, equals: str) -> str:
     table, dot, name = key.lstrip("+~").rpartition(".")
     if key.startswith("-"):
         return "there are no options but --help; everything else is written in conf/experiment/NAME.toml"

@@ -21,5 +21,5 @@ def stop_on_signals() -> None:
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:
-    # Outside training nothing waits for a step's end: files in the making are dropped, whole ones stay.
+    # Outside training nothing waits for a step's end: unfinished files are dropped, complete ones stay.
     raise Stopped(signum, f"stopped by {signal.Signals(signum).name}")

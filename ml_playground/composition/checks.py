@@ -1,4 +1,4 @@
-"""Strict checks of what a file says against the schema, with the mend in the message.
+"""Strict checks of what a file says against the schema, with the fix in the message.
 
 OmegaConf would take "5" for an integer and says little about where a wrong key stands; a user deserves better.
 """
@@ -135,13 +135,13 @@ def type_problem(value: object, hint: object) -> str | None:
         if isinstance(value, str) and value in names:
             return None
         close = difflib.get_close_matches(str(value), names, n=1)
-        mend = f"did you mean '{close[0]}'?" if close else f"one of {', '.join(names)}"
-        return f"{show_value(value)} is not a choice; {mend}"
+        fix = f"did you mean '{close[0]}'?" if close else f"one of {', '.join(names)}"
+        return f"{show_value(value)} is not a choice; {fix}"
     if type(value) is wanted or (wanted is float and type(value) is int):
         return None
     quoted = isinstance(value, str) and wanted in (int, float, bool)
-    mend = "; remove the quotes" if quoted else '; put it in "quotes"' if wanted is str else ""
-    return f"must be {_article(_TOML_NAMES[get_origin(wanted) or wanted])}, not {show_value(value)}{mend}"
+    fix = "; remove the quotes" if quoted else '; put it in "quotes"' if wanted is str else ""
+    return f"must be {_article(_TOML_NAMES[get_origin(wanted) or wanted])}, not {show_value(value)}{fix}"
 
 
 def _entries_problem(value: object, hint: object) -> str | None:

@@ -1,4 +1,4 @@
-"""Where experiment files lie. Imports neither Hydra nor torch: listings must be instant."""
+"""Where experiment files are. Imports neither Hydra nor torch: listings must be instant."""
 
 from __future__ import annotations
 

@@ -56,5 +56,5 @@ def _pieces(
 def _encode(tokenizer: Tokenizer, piece: str | bytes | None) -> TokenIds:
     if piece is not None:
         return tokenizer.encode(piece)
-    assert tokenizer.end_of_text is not None, "only vocabularies of old have none"
+    assert tokenizer.end_of_text is not None, "only vocabularies of earlier versions have none"
     return token_ids([tokenizer.end_of_text], tokenizer.vocab_size)

@@ -1,4 +1,4 @@
-"""Token files put in place of older ones, in a folder that may hold anything else."""
+"""Replace older token files, in a folder that may contain anything else."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def fingerprint(config: PrepareConfig, source: TextSource) -> str:
 
 
 def dataset_folder(config: PrepareConfig, digest: str) -> Path:
-    """Where the dataset lies, or will lie."""
+    """Where the dataset is, or will be."""
     return config.dataset_dir or DATA_ROOT / f"{config.preparer}-{digest[:12]}"
 
 
@@ -164,7 +164,7 @@ def _counted(chunks: Chunks, split: Split, bytes_read: Counter[Split], progress:
 
 
 def _remove(partial: Path) -> None:
-    """Remove the folder of files in the making; whatever else is in it stays, and so does the folder then."""
+    """Remove the folder of unfinished files; anything else in it stays, and then the folder stays too."""
     for name in FILES.values():
         for path in (partial / name, partial / f".{name}.tmp"):
             path.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ def read_prompt(start: str) -> str:
     """
     text = _read(Path(start.removeprefix(_FROM_FILE))) if start.startswith(_FROM_FILE) else start
     if not text:
-        raise DataError(f"{_KEY}: {f'{start} ' if start else ''}is empty; give at least one character to go on from")
+        raise DataError(f"{_KEY}: {f'{start} ' if start else ''}is empty; give at least one character to continue")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -36,7 +36,7 @@ def encode_prompt(prompt: str, tokenizer: Tokenizer) -> list[int]:
     try:
         return [int(token) for token in tokenizer.encode(prompt)]
     except DataError as error:
-        raise DataError(f"{_KEY}: {error}; {_mend(prompt, tokenizer)}") from None
+        raise DataError(f"{_KEY}: {error}; {_fix(prompt, tokenizer)}") from None
 
 
 def _read(path: Path) -> str:
@@ -50,7 +50,7 @@ def _read(path: Path) -> str:
         raise DataError(f"{_KEY}: {path}: cannot be read: {reason}") from None
 
 
-def _mend(prompt: str, tokenizer: Tokenizer) -> str:
+def _fix(prompt: str, tokenizer: Tokenizer) -> str:
     """What to do about characters that the vocabulary lacks: accents have two forms in Unicode."""
     for form, kind in (("NFC", "composed"), ("NFD", "decomposed")):
         other = unicodedata.normalize("NFC" if form == "NFC" else "NFD", prompt)

@@ -1,7 +1,7 @@
 """Which trial a worker does next.
 
 A trial is claimed by the lock on its run folder, which the kernel drops when its process dies. A trial that the study
-calls running, but whose lock is free, was interrupted: it is taken up again before a new one is begun.
+calls running, but whose lock is free, was interrupted: it is resumed before a new one is started.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class SweepDisplay:
         curves = shlex.join(["tensorboard", "--logdir", str(sweep.folder)])
         say(f"sweep folder: {sweep.folder}  (curves: {curves})")
         if trials:
-            say(f"going on: {len(done)} trials are done, {len(trials) - len(done)} were begun{self._best(done)}")
+            say(f"resuming: {len(done)} trials are done, {len(trials) - len(done)} were started{self._best(done)}")
         self._live.__enter__()
         return self
 

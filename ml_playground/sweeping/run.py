@@ -25,7 +25,7 @@ def run_sweep(sweep: Sweep) -> None:
     """Run what is left of a sweep. The same sweep started twice is shared by both.
 
     Raises:
-        UserError: the data, the database or the device cannot be used, or the sweep has changed since it was begun.
+        UserError: the data, the database or the device cannot be used, or the sweep has changed since it was created.
         RunError: too many trials have failed in a row, none has a score, or a file cannot be written.
         Stopped: a signal came; all trials are saved.
     """

@@ -14,7 +14,7 @@ from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.sweep import Sweep
 
 _REDUCTION = 4
-"""Of so many trials that come to a rung, the best goes on."""
+"""Of so many trials that reach a rung, the best continues."""
 _BEST_QUARTER = 25.0
 
 

@@ -154,13 +154,13 @@ def _translated(database: Database, error: BaseException) -> StudyError:
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(database, _first_line(error))
-    mend = {
+    fix = {
         sqlite3.SQLITE_FULL: "make room",
         sqlite3.SQLITE_READONLY: "make the file and its folder writable",
         sqlite3.SQLITE_CANTOPEN: "check the path and its permissions",
     }.get(code, "fix that")
     return StudyError(
-        f"{database}: the study's database cannot be used: {_first_line(error)}; {mend}, then run the same command"
+        f"{database}: the study's database cannot be used: {_first_line(error)}; {fix}, then run the same command"
         " to resume"
     )
 

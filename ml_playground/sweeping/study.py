@@ -27,13 +27,13 @@ _FREE = {"train.runtime.out_dir", "train.runtime.log_interval"}
 
 
 def create_study(sweep: Sweep, data: str) -> optuna.Study:
-    """Begin the study, or go on with it where it is the same search on the same data.
+    """Create the study, or open it where it is the same search on the same data.
 
     Args:
         data: Fingerprint of the dataset.
 
     Raises:
-        ConfigError: the sweep file, the experiment or the data have changed since the study began.
+        ConfigError: the sweep file, the experiment or the data have changed since the study was created.
         RunFolderError: there are trials of a study that is gone.
         UserError: the database cannot be used.
         StudyError: it is locked by another program, or has failed.
@@ -131,6 +131,6 @@ def _refuse_change(sweep: Sweep, before: dict[str, object], now: dict[str, objec
         key = changed[0]
         what = "" if key in ("space", "the data") else f", from {before.get(key)} to {now.get(key)}"
         raise ConfigError(
-            f"{sweep.document.name}: {key} has changed since {sweep.folder} was begun{what};"
+            f"{sweep.document.name}: {key} has changed since {sweep.folder} was created{what};"
             " put it back, or give the sweep another name"
         )

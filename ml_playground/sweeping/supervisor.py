@@ -43,7 +43,7 @@ class Supervisor:
         """Wait for that long at most, and replace a worker that has died; whether there still are any.
 
         Raises:
-            PlaygroundError: a worker says that none can go on.
+            PlaygroundError: a worker says that none can continue.
             RunError: too many trials have failed in a row, or workers die before they have a trial.
         """
         self._engine.wait(self._workers, seconds)

@@ -42,7 +42,7 @@ class Sweep:
 
     @property
     def folder(self) -> Path:
-        """Where its study and its trials lie."""
+        """Where its study and its trials are."""
         return OUTPUTS / "sweeps" / f"{self.budget.base.experiment}-{self.name}"
 
     @property

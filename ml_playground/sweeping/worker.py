@@ -14,12 +14,12 @@ from ml_playground.training.device import choose_hardware
 
 
 def work(sweep: Sweep) -> None:
-    """Run trials until all are done or in other hands.
+    """Run trials until all are done or claimed by other workers.
 
     Raises:
         TrialFailedError: a trial has failed.
         PlaygroundError: no trial can be run here.
-        Stopped: a signal came; the trial goes on where it was saved.
+        Stopped: a signal came; the trial can be resumed.
     """
     runtime = sweep.budget.base.train.runtime
     choose_hardware(runtime.device, runtime.dtype)  # says what this machine lacks before a trial has to

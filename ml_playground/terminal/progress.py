@@ -31,7 +31,7 @@ class ProgressBar:
         self, name: str, done: int, total: int | None, columns: Sequence[ProgressColumn], *, stays: bool
     ) -> None:
         """Args:
-        name: What is going on.
+        name: What is being done.
         done: What earlier attempts have done.
         total: All there is to do; None where unknown.
         columns: What stands beside name and bar; the text of ``update`` is the field ``text``.

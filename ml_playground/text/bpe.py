@@ -18,7 +18,7 @@ class BpeTokenizer:
     """Byte-level, with GPT-2's pattern for words: all 256 bytes are tokens, so every text fits.
 
     The same texts and size give the same vocabulary. The only special token is the end of a text, the last one;
-    tokenizers of old have none. The state is the whole tokenizer as Hugging Face's ``tokenizer.json``.
+    those of earlier versions have none. The state is the whole tokenizer as Hugging Face's ``tokenizer.json``.
     """
 
     def __init__(self, definition: str) -> None:

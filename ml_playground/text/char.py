@@ -26,7 +26,7 @@ class CharTokenizer:
     def __init__(self, characters: str, *, end_of_text: bool = True) -> None:
         """Args:
         characters: the vocabulary; a character's place is its id. No character twice.
-        end_of_text: whether a token for the end of a text stands behind them; checkpoints of old have none.
+        end_of_text: whether the last token is the end of a text; checkpoints of earlier versions have none.
         """
         self.characters = characters
         self.end_of_text = len(characters) if end_of_text else None

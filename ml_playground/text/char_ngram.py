@@ -24,7 +24,7 @@ class CharNgramTokenizer:
     def __init__(self, tokens: list[str], *, end_of_text: bool = True) -> None:
         """Args:
         tokens: the vocabulary; a token's place is its id. Every character of a token is a token too.
-        end_of_text: whether a token for the end of a text stands behind them; checkpoints of old have none.
+        end_of_text: whether the last token is the end of a text; checkpoints of earlier versions have none.
         """
         self._tokens = tokens
         self.end_of_text = len(tokens) if end_of_text else None

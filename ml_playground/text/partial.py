@@ -1,4 +1,4 @@
-"""A file of which only the beginning has come, and what is needed to go on with it."""
+"""A partly downloaded file, and what is needed to resume it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Partial:
     def etag(self, url: str) -> str | None:
         """The strong ETag of the version that the bytes are from: "" where the server gave none.
 
-        None where there is nothing to go on with, or it came from another address.
+        None where there is nothing to resume, or it came from another address.
         """
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             origin = json.loads(self._origin.read_text(encoding="utf-8"))

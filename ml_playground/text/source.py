@@ -137,7 +137,7 @@ class TextFile:
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read: {error.strerror}") from None
         raise DataError(
-            f"{self.path}: byte {bad} (in line {line}) is not UTF-8; mend that place, or convert a text of another"
+            f"{self.path}: byte {bad} (in line {line}) is not UTF-8; fix that place, or convert a text of another"
             " encoding, as with  iconv -f CP1252 -t UTF-8"
         )
 

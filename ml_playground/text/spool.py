@@ -11,7 +11,7 @@ from ml_playground.text.source import Chunks
 
 @dataclass(frozen=True)
 class Place:
-    """Where a text lies, in bytes."""
+    """Where a text is, in bytes."""
 
     start: int
     size: int

@@ -160,7 +160,7 @@ class TrainRuntimeConfig:
     always_save_checkpoint: bool = False
     """Write ``ckpt_best.pt`` at every evaluation, not only at a better one."""
     on_nonfinite: OnNonfinite = OnNonfinite.stop
-    """``stop`` ends the run with its last checkpoint kept; ``skip`` goes on with the next batch, and counts."""
+    """``stop`` ends the run with its last checkpoint kept; ``skip`` continues with the next batch, and counts."""
     ckpt_metric: Metric = Metric.val_loss
     """What decides which checkpoint is best."""
     ckpt_greater_is_better: bool = False

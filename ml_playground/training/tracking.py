@@ -38,7 +38,7 @@ class Tracker:
     """Writes the scalars of one run, after those of earlier sessions."""
 
     def __init__(self, folder: Path, session: Session, resumed_at: int | None) -> None:
-        """``resumed_at``: step of the checkpoint that training goes on from; None for a fresh run."""
+        """``resumed_at``: step of the checkpoint that training resumes from; None for a fresh run."""
         jsonl_path, events = folder / "metrics.jsonl", folder / "logs" / "tb"
         events.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as files:

@@ -45,7 +45,7 @@ class Outcome:
 
 
 Observer = Callable[[Progress], bool]
-"""Told of each evaluation; whether to go on."""
+"""Told of each evaluation; whether to continue."""
 
 
 class Trainer:
@@ -122,7 +122,7 @@ class Trainer:
                 raise CompileError(
                     f'train.runtime.compile = "on": torch.compile failed: {error}; or use compile = "off"'
                 ) from error
-            say(f"warning: torch.compile failed, so training goes on without it: {error}")
+            say(f"warning: torch.compile failed, so training continues without it: {error}")
             return False
         except (MemoryError, RuntimeError) as error:
             if shortage := exhausted(error, self._config):
@@ -148,7 +148,7 @@ class Trainer:
             writer: Writes the checkpoints; the last one is written when this returns.
             observer: Told of each evaluation. A resumed run tells it once more of the one that it was saved with.
         """
-        progress, go_on = self.progress, True
+        progress, should_continue = self.progress, True
         with StopSignal() as stop, writer:
             while True:
                 if self._evaluation_is_due():
@@ -157,8 +157,8 @@ class Trainer:
                         self._record(val_loss, tracker, display)
                         self._save(tracker, writer)
                 if progress.evaluated == progress.step:
-                    go_on = observer(progress)
-                if stop.signum or self.done or not go_on:
+                    should_continue = observer(progress)
+                if stop.signum or self.done or not should_continue:
                     break
                 self._train_step(tracker, display)
                 writer.raise_failure()  # a step that cannot be saved is not worth its time
@@ -168,7 +168,7 @@ class Trainer:
                 self._save(tracker, writer)
             else:
                 tracker.end_session()
-        return Outcome(progress, stop.signum, pruned=not (go_on or self.done))
+        return Outcome(progress, stop.signum, pruned=not (should_continue or self.done))
 
     def evaluate(self, stopped: Callable[[], bool] = lambda: False) -> float | None:
         """Validation loss in nats per token, of the EMA weights where there are any; None where ``stopped``."""

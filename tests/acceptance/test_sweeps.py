@@ -177,6 +177,6 @@ def test_a_signal_stops_all_workers_after_saving_and_the_same_command_goes_on(
     again = start(tmp_path, "cli", "sweep", "tiny", "--sweep", "small")
     _, err = again.communicate()
     assert again.returncode == 0, err
-    assert "\ngoing on: " in err
+    assert "\nresuming: " in err
     assert any("resuming: " in path.read_text(encoding="utf-8") for path in trials.glob("*/console.log"))
     assert [row["status"] for row in read_table(tmp_path / FOLDER)] == ["complete"] * 4

@@ -154,7 +154,7 @@ def test_a_database_that_cannot_be_used(door: Door, sweeps: Path, url: str, line
 
 @pytest.fixture
 def study(door: Door, sweeps: Path) -> Path:
-    """The database of a sweep with a trial that was begun."""
+    """The database of a sweep with a trial that was started."""
     (sweeps / "my.toml").write_text(HEAD + SPACE, encoding="utf-8")
     path = sweeps.parent / "outputs/sweeps/tiny-my/study.db"
     (path.parent / "trials/0000").mkdir(parents=True)

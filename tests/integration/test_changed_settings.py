@@ -106,5 +106,5 @@ def test_a_compiler_that_fails_costs_only_the_speed_unless_it_is_insisted_on(
     still = {"optim": {"learning_rate": 1e-12}, "schedule": {"min_lr": 0.0}, "runtime": patient}
     train(tiny(train=still))
     said = capsys.readouterr().err
-    assert "warning: torch.compile failed, so training goes on without it: " in said
+    assert "warning: torch.compile failed, so training continues without it: " in said
     assert json.loads(Path("outputs/tiny/run.json").read_text(encoding="utf-8"))["hardware"].endswith("float32")

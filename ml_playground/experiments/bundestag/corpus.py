@@ -93,8 +93,8 @@ class Corpus:
                     progress.advance(path.stat().st_size)
                 except DataError as error:
                     if self.on_bad_file is OnBadFile.stop or len(self.paths) == 1:
-                        mend = '; or set [prepare] on_bad_file = "skip"' if len(self.paths) > 1 else ""
-                        raise DataError(f"{error}{mend}") from None
+                        fix = '; or set [prepare] on_bad_file = "skip"' if len(self.paths) > 1 else ""
+                        raise DataError(f"{error}{fix}") from None
                     say(f"skipped: {error}")
                     skipped += 1
         if skipped:
@@ -106,7 +106,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class _Sitting:
-    """A protocol that has been read, and where its documents lie in the spool."""
+    """A protocol that has been read, and where its documents are in the spool."""
 
     path: Path
     term: int

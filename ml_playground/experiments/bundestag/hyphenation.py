@@ -38,7 +38,7 @@ def join(line: str, following: str, hyphenated: Collection[str] = frozenset()) -
     return f"{line}{blank}{following}"
 
 
-def mend(line: str) -> str:
+def dehyphenate(line: str) -> str:
     """The line with words made whole that were joined with a blank: ``be- stätigen``, ``BÜNDNIS 90/ DIE GRÜNEN``."""
     return _TORN_SLASH.sub("/", _TORN_IN_LINE.sub(lambda found: _word(found[1], found[2], frozenset()), line))
 
@@ -48,6 +48,6 @@ def _word(left: str, right: str, hyphenated: Collection[str]) -> str:
         return f"{left}- {right}"
     if left + right in _CAPITALS:
         return left + right
-    # Baden-Württemberg, 60-jährig, EU-weit: a torn word goes on in small letters, and is no number or abbreviation.
+    # Baden-Württemberg, 60-jährig, EU-weit: a broken word continues in lower case, and is no number or abbreviation.
     real = not right[0].islower() or left[-1].isdigit() or (len(left) > 1 and left[-1].isupper())
     return f"{left}-{right}" if real or f"{left}-{right}" in hyphenated else left + right

@@ -102,7 +102,7 @@ class _Printed:
         self.lines_of_turn += 1
 
     def goes_on(self, line: str) -> bool:
-        """Whether the paragraph goes on although a block or a line has ended."""
+        """Whether the paragraph continues although a block or a line has ended."""
         # A speech does not pause after "Herr Präsident!": there the indented first line ends.
         salutation = self.wrapped and self.lines_of_turn == 1 and self.paragraph.endswith("!")
         if salutation or line[0].islower() or self.paragraph.endswith("-"):

@@ -93,7 +93,7 @@ def _without_headers(lines: Sequence[str]) -> list[str]:
 
 
 def _without_votes(lines: Sequence[str]) -> list[str]:
-    """Lists of who voted how are set into a speech; it goes on with the first line of words."""
+    """Lists of who voted how are set into a speech; it continues with the first line of words."""
     kept: list[str] = []
     voting = False
     for at, line in enumerate(lines):

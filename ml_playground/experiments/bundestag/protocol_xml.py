@@ -3,7 +3,7 @@
 The facts are those of the Bundestag's DTD ``dbtplenarprotokoll.dtd`` (of 20 January 2022) and of the protocols
 themselves, which do not all follow it:
 
-- ``sitzungsverlauf`` is the sitting; front matter, annexes and the list of speakers lie outside it.
+- ``sitzungsverlauf`` is the sitting; front matter, annexes and the list of speakers are outside it.
 - ``<p klasse="redner">`` names who speaks next. Its ``redner`` says so in parts, the text behind that as printed; the
   printed label can be missing.
 - A bare ``<name>Präsident …:</name>`` or ``<p klasse="N">`` gives the floor to the chair until the next

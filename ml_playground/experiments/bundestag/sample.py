@@ -117,7 +117,7 @@ class Record(Grammar):
         self.turns.append("\n".join(lines))
 
     def interrupt(self, lines: list[str], heading: str) -> list[str]:
-        """A member asks the speaker a question; the lines of the speech go on from the answer."""
+        """A member asks the speaker a question; the speech continues with the answer."""
         asker = self.people[0]
         self.facts |= {f"asker_{case}": asker.address(case) for case in ("nom", "gen", "voc")}
         self.turns.append("\n".join(lines))

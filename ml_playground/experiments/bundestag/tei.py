@@ -14,7 +14,7 @@ from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from ml_playground.errors import DataError
-from ml_playground.experiments.bundestag.hyphenation import mend
+from ml_playground.experiments.bundestag.hyphenation import dehyphenate
 from ml_playground.experiments.bundestag.label import parse_label
 from ml_playground.experiments.bundestag.line import one_line
 from ml_playground.experiments.bundestag.session import Session, Speaker
@@ -93,4 +93,4 @@ def _tag(element: Element) -> str:
 
 
 def _whole(text: str) -> str:
-    return mend(_DASH.sub("–", one_line(text)))
+    return dehyphenate(_DASH.sub("–", one_line(text)))

@@ -96,5 +96,5 @@ def _end_with_parent() -> None:
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])
-    # As if killed with its parent: a new start goes on from the trial's checkpoint, and must find it free.
+    # As if killed with its parent: a restart resumes from the trial's checkpoint, and must find it free.
     os.kill(os.getpid(), signal.SIGKILL)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml_playground.experiments.bundestag.hyphenation import join, mend
+from ml_playground.experiments.bundestag.hyphenation import dehyphenate, join
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_a_hyphen_known_from_elsewhere_is_kept() -> None:
     ],
 )
 def test_words_torn_within_a_line_are_mended(line: str, mended: str) -> None:
-    assert mend(line) == mended
+    assert dehyphenate(line) == mended
