@@ -30,7 +30,7 @@ class Tokenizer(Protocol):
 
     @property
     def end_of_text(self) -> int | None:
-        """The id at the end of every document; no text has it. None in vocabularies of earlier versions, without one."""
+        """The id at the end of every document; no text has it. None in vocabularies of earlier versions."""
         ...
 
     @property
