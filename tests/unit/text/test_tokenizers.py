@@ -171,4 +171,4 @@ def test_utf8_has_the_ids_of_its_text(config: PrepareConfig) -> None:
 
 
 def test_a_config_knows_the_built_in_ones_without_importing_them() -> None:
-    assert set(tokenizers.all()) == set(BUILT_IN_TOKENIZERS)
+    assert set(BUILT_IN_TOKENIZERS) <= set(tokenizers.all())
