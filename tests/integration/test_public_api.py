@@ -187,3 +187,33 @@ def test_a_tokenizer_of_another_package_prepares_and_samples(tiny: Tiny, install
     mlp.train(config)
     (text,) = mlp.generate_text(mlp.load_trained(Path("outputs/tiny")), "Über", mlp.SamplingConfig(max_new_tokens=5))
     assert text.startswith("Über")
+
+
+FROZEN = """
+class FrozenBigram(Bigram):
+    def __init__(self, args):
+        super().__init__(args)
+        self.embedding.requires_grad_(False)
+        nn.init.constant_(self.embedding.weight, 0.5)  # as if pretrained
+
+class FrozenFamily(BigramFamily):
+    def create(self, args):
+        return FrozenBigram(args)
+
+mlp.register_model_family("frozen_bigram")(FrozenFamily())
+"""
+
+
+def test_frozen_weights_are_in_no_checkpoint_no_ema_and_no_optimizer(tiny: Tiny, install: Install) -> None:
+    source = examples("docs/api.md")[1].replace('register_model_family("bigram")', 'register_model_family("base")')
+    install("ml_playground.models", "frozen_family", source + FROZEN)
+    model, optim = {"family": "frozen_bigram", "width": 4}, {"optimizer": "muon"}
+    runtime = {"max_iters": 8, "ema_decay": 0.9, "out_dir": "outputs/frozen"}
+    mlp.train(tiny(train={"model": model, "optim": optim, "runtime": runtime}))
+    assert mlp.train(tiny(train={"model": model, "optim": optim, "runtime": {**runtime, "max_iters": 12}})).step == 12
+    state = last(Path("outputs/frozen")).checkpoint["state"]
+    assert set(state["model"]) == set(state["ema"]) == {"output.weight"}
+    assert set(state["optimizer"]["exp_avg"]) | set(state["optimizer"]["momentum"]) == {"output.weight"}
+    weights = mlp.load_trained(Path("outputs/frozen")).model.state_dict()
+    assert (weights["embedding.weight"] == 0.5).all()
+    assert (weights["output.weight"] == state["ema"]["output.weight"]).all()
