@@ -1,1 +1,1 @@
-"""The trainer and what it keeps."""
+"""Training loop, optimizers, checkpoints and tracking."""

@@ -1,4 +1,4 @@
-"""AdamW with weight decay on matrices only."""
+"""AdamW with weight decay applied to matrices only."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ml_playground.training.config import OptimConfig
 
 
 class OptimizerState(TypedDict):
-    """By parameter name."""
+    """Optimizer state by parameter name."""
 
     steps: dict[str, Tensor]
     exp_avg: dict[str, Tensor]
     exp_avg_sq: dict[str, Tensor]
     momentum: dict[str, Tensor]
-    """Of the matrices that Muon updates."""
+    """Momentum of the matrices that Muon updates."""
 
 
 class ParameterGroup(TypedDict):
@@ -31,13 +31,13 @@ class ParameterGroup(TypedDict):
 class AdamW:
     """Fused AdamW (Loshchilov & Hutter, 2019); norms and biases are not decayed, as in GPT-2's training.
 
-    The arithmetic is torch's. ``torch.optim.AdamW`` around it imports ``torch._dynamo``, which takes longer than all
-    else that happens before the first step, and keeps its state by position, not by name.
+    It uses torch's functional ``adamw``. The ``torch.optim.AdamW`` wrapper imports ``torch._dynamo``, which takes
+    longer than everything else before the first step, and keys its state by position, not by name.
     """
 
     def __init__(self, parameters: dict[str, nn.Parameter], config: OptimConfig) -> None:
         self.learning_rate = config.learning_rate
-        """Of the next step."""
+        """Learning rate of the next step."""
         self.param_groups: list[ParameterGroup] = [
             {"params": [p for p in parameters.values() if p.dim() >= 2], "weight_decay": config.weight_decay},
             {"params": [p for p in parameters.values() if p.dim() < 2], "weight_decay": 0.0},
@@ -53,7 +53,7 @@ class AdamW:
 
     @torch.no_grad()
     def step(self, skip: Tensor | None = None) -> None:
-        """Update every parameter that has a gradient, unless ``skip``, a number on the device, is 1."""
+        """Update all parameters that have a gradient, unless ``skip``, a scalar tensor on the device, is 1."""
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
             names = [self._names[p] for p in parameters]
@@ -76,17 +76,17 @@ class AdamW:
             )
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Reset the gradients to None."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
 
     def state_dict(self) -> OptimizerState:
-        """The moments. Tensors are shared with the live ones."""
+        """Return the first and second moments and step counts. Tensors are shared with the optimizer."""
         return self._state
 
     def load_state_dict(self, state: OptimizerState) -> None:
-        """Load saved moments of the same parameters."""
+        """Load a saved state of the same parameters."""
         for own, saved in (
             (self._state["steps"], state["steps"]),
             (self._state["exp_avg"], state["exp_avg"]),

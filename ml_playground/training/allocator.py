@@ -1,4 +1,4 @@
-"""The C library's memory allocator, tuned for tensors that come and go at every step."""
+"""Tuning of glibc's memory allocator for tensors that are allocated and freed at every step."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _GROWTH = 64 << 20
 
 
 def keep_freed_memory() -> None:
-    """Let the process keep large blocks that it frees, so that the next step need not have them zeroed by the kernel.
+    """Let the process keep large freed blocks, so that the kernel need not zero them again at the next step.
 
-    By default glibc gives blocks from 128 kB (up to 32 MB, as it learns) back at once, and every page of the next one
-    costs a fault: with logits of a large vocabulary these take a third of the time of a step. The price is that memory
-    once used stays with the process. Does nothing where the C library is another one.
+    By default glibc returns blocks of 128 kB or more (a threshold that adapts up to 32 MB) to the system immediately,
+    and each page of the next allocation costs a page fault: with logits of a large vocabulary, these take a third of
+    the step time. The downside is that memory once used stays with the process. No-op with other C libraries.
     """
     if platform.libc_ver()[0] != "glibc":
         return

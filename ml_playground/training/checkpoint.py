@@ -1,7 +1,7 @@
-"""Checkpoint files: whole or absent, verified when read, never executed.
+"""Checkpoint files: written atomically, verified on load, and loaded without executing code.
 
-``<stem>.pt`` is the newest generation and ``<stem>.prev.pt`` the one before. ``<stem>.json`` and ``<stem>.prev.json``
-have their SHA-256; a file whose hash neither of them knows is not used.
+``<stem>.pt`` is the newest generation and ``<stem>.prev.pt`` the previous one. ``<stem>.json`` and
+``<stem>.prev.json`` contain their SHA-256 digests; a file whose digest matches neither is not used.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from ml_playground.training.state import StateDict
 
 FORMAT = 2
 _RENAMED_SINCE_1 = {"mean": "exp_avg", "variance": "exp_avg_sq"}
-"""Keys of the optimizer's state."""
+"""Optimizer state keys of format 1 and their current names."""
 _OVERHEAD_BYTES = 1 << 18
-# What a damaged or hostile file can make torch raise; there is no common class below Exception.
+# Exceptions torch can raise on a corrupted or malicious file; they share no base class below Exception.
 _LOAD_ERRORS = (
     pickle.UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError,
     ArithmeticError, EOFError, OSError, MemoryError, struct.error,
@@ -41,11 +41,11 @@ LAST, BEST = "ckpt_last", "ckpt_best"
 
 
 class Checkpoint(TypedDict):
-    """What a checkpoint file holds."""
+    """Content of a checkpoint file."""
 
     format: int
     model_args: ModelArgs
-    """Of the family; what names none is nanoGPT's."""
+    """Architecture arguments of the model family; without a family name they are nanoGPT's."""
     tokenizer: TokenizerState
     data: str
     """Fingerprint of the dataset."""
@@ -56,7 +56,7 @@ class Checkpoint(TypedDict):
 
 @dataclass(frozen=True)
 class Manifest:
-    """``<stem>.json``."""
+    """Content of ``<stem>.json``."""
 
     sha256: str
     bytes: int
@@ -66,7 +66,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """A checkpoint that was read, and what had to be passed over to get it."""
+    """A loaded checkpoint, and the reasons why candidates before it were rejected."""
 
     path: Path
     checkpoint: Checkpoint
@@ -75,19 +75,19 @@ class LoadedCheckpoint:
 
     @property
     def step(self) -> int:
-        """Of the checkpoint."""
+        """Step of the checkpoint."""
         return self.manifest.step
 
 
 def save(folder: Path, stem: str, checkpoint: Checkpoint, step: int, val_loss: float | None) -> None:
     """Write a new generation of ``<stem>.pt``.
 
-    A kill or a power cut at any moment leaves the new generation or the one before, with its hash in one of the two
-    manifests. ``<stem>.pt`` comes last, so that it is good from the first save on: where it is missing, there was
-    none, or somebody deleted it to start afresh.
+    A kill or a power failure at any point leaves either the new or the previous generation, with its digest in one of
+    the two manifests. ``<stem>.pt`` is written last, so it is valid from the first save on: if it is missing, either
+    there was no save or the user deleted it to start over.
 
     Raises:
-        CheckpointError: it cannot be written.
+        CheckpointError: If it cannot be written.
     """
     with _writing(folder):
         _refuse_full_disk(folder, checkpoint)
@@ -99,10 +99,10 @@ def save(folder: Path, stem: str, checkpoint: Checkpoint, step: int, val_loss: f
 
 
 def copy(folder: Path, source: str, stem: str) -> None:
-    """Make ``<stem>.pt`` a copy of ``<source>.pt``, a file of its own, with its manifest.
+    """Copy ``<source>.pt`` and its manifest to ``<stem>.pt``, as independent files.
 
     Raises:
-        CheckpointError: it cannot be written.
+        CheckpointError: If it cannot be written.
     """
     manifest = read_manifest(folder, source)
     assert manifest is not None, "only what save() or promote() wrote is copied"
@@ -112,12 +112,12 @@ def copy(folder: Path, source: str, stem: str) -> None:
 
 
 def promote(found: LoadedCheckpoint) -> None:
-    """Make what was found ``ckpt_last.pt``, with its manifest, where it is not that already.
+    """Make the loaded checkpoint ``ckpt_last.pt``, with its manifest, unless it already is.
 
-    Else the next save would push it out, and keep what was rejected as the generation before.
+    Otherwise the next save would overwrite it and keep a rejected file as the previous generation.
 
     Raises:
-        CheckpointError: it cannot be written.
+        CheckpointError: If it cannot be written.
     """
     folder, last = found.path.parent, found.path.with_name(f"{LAST}.pt")
     with _writing(folder):
@@ -130,32 +130,32 @@ def promote(found: LoadedCheckpoint) -> None:
 
 
 def delete(folder: Path, stem: str) -> None:
-    """Remove a checkpoint and its manifest, where they are."""
+    """Remove a checkpoint and its manifest if they exist."""
     (folder / f"{stem}.pt").unlink(missing_ok=True)
     (folder / f"{stem}.json").unlink(missing_ok=True)
     sync_folder(folder)
 
 
 def forget(folder: Path) -> None:
-    """Remove older generations, which belong to a run that somebody deleted."""
+    """Remove previous generations left over from a run whose checkpoints the user deleted."""
     for stem in (LAST, BEST):
         delete(folder, f"{stem}.prev")
 
 
 def find(folder: Path, *stems: str) -> LoadedCheckpoint | None:
-    """The first good one of the stems, each in both generations; None where no file of theirs exists.
+    """Load the first valid checkpoint among the stems, trying both generations of each; None if no file exists.
 
     Raises:
-        CheckpointError: there are files, and none of them is good.
+        CheckpointError: If files exist but none of them is valid.
     """
     return _first_good([path for stem in stems for path in _generations(folder, stem)])
 
 
 def find_last(folder: Path) -> LoadedCheckpoint | None:
-    """The checkpoint to resume from: the last one, or else the newest of what is good; None where there is none.
+    """Load the checkpoint to resume from: the last one, or else the newest valid one; None if there is none.
 
     Raises:
-        CheckpointError: there are files, and none of them is good.
+        CheckpointError: If files exist but none of them is valid.
     """
     last, best = _generations(folder, LAST), _generations(folder, BEST)
 
@@ -167,7 +167,7 @@ def find_last(folder: Path) -> LoadedCheckpoint | None:
 
 
 def _generations(folder: Path, stem: str) -> list[Path]:
-    """The files of a checkpoint, the newest first. Without the newest there is none: somebody deleted it."""
+    """Return the files of a checkpoint, newest first; empty if the newest is missing, as the user deleted it."""
     paths = [folder / f"{stem}.pt", folder / f"{stem}.prev.pt"]
     return [path for path in paths if path.exists()] if paths[0].exists() else []
 
@@ -192,17 +192,17 @@ def _first_good(paths: list[Path]) -> LoadedCheckpoint | None:
 
 
 def read(path: Path) -> LoadedCheckpoint:
-    """One checkpoint file, verified by the manifest beside it.
+    """Load one checkpoint file, verified against the manifest next to it.
 
     Raises:
-        CheckpointError: it cannot be used.
+        CheckpointError: If it cannot be used.
     """
     manifest = read_manifest(path.parent, path.stem)
     return LoadedCheckpoint(path, *_read(path, {manifest.sha256: manifest} if manifest else {}), [])
 
 
 def without_manifest(path: Path) -> str:
-    """What is wrong with a checkpoint that was copied alone."""
+    """Return the error message for a checkpoint that was copied without its manifest."""
     return (
         f"{path} cannot be verified: {path.stem}.json, which has its SHA-256, is missing; copy it from where the"
         " checkpoint was written"
@@ -210,7 +210,7 @@ def without_manifest(path: Path) -> str:
 
 
 def read_manifest(folder: Path, stem: str) -> Manifest | None:
-    """``<stem>.json``, or None where it is missing or damaged."""
+    """Read ``<stem>.json``; None if it is missing or corrupted."""
     try:
         manifest = Manifest(**json.loads(read_regular(folder / f"{stem}.json")))
     except (OSError, ValueError, TypeError, RecursionError):
@@ -220,14 +220,14 @@ def read_manifest(folder: Path, stem: str) -> Manifest | None:
 
 
 def load_tensors(path: Path) -> object:
-    """The content of a file that ``torch.save`` wrote, without executing anything in it.
+    """Load a file written by ``torch.save`` without executing code from it.
 
     Raises:
-        CheckpointError: it is none, or it holds more than tensors and plain data.
+        CheckpointError: If it is not such a file, or contains more than tensors and plain data.
     """
     try:
         with warnings.catch_warnings():
-            # Of foreign pickles; what comes of them is an error below, and told as one.
+            # Foreign pickles trigger this warning; they are reported as an error below.
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             content: object = torch.load(path, map_location="cpu", weights_only=True)
     except _LOAD_ERRORS as error:
@@ -262,7 +262,7 @@ def _read(path: Path, known: dict[str, Manifest]) -> tuple[Checkpoint, Manifest]
 
 
 def _upgrade(content: dict[str, object]) -> None:
-    """Bring the content of a file of format 1 into this format, as far as it is what it should be."""
+    """Upgrade the content of a format 1 file in place, as far as its structure is valid."""
     state = content.get("state")
     optimizer = cast("dict[str, object]", state).get("optimizer") if isinstance(state, dict) else None
     if content["format"] == 1 and isinstance(optimizer, dict):
@@ -285,7 +285,7 @@ def _serialize(checkpoint: Checkpoint, file: BinaryIO) -> None:
         torch.save(checkpoint, file)
         file.flush()
     except RuntimeError as error:
-        # torch still ends its archive after a write has failed, and fails at that in turn.
+        # After a failed write torch still tries to finalize its archive, which fails as well.
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise
@@ -307,7 +307,7 @@ def _refuse_full_disk(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def _bytes(tree: object) -> int:
-    """Size of all tensors in nested containers."""
+    """Return the total size in bytes of all tensors in nested containers."""
     if isinstance(tree, torch.Tensor):
         return tree.nbytes
     if isinstance(tree, dict):
@@ -318,14 +318,14 @@ def _bytes(tree: object) -> int:
 
 
 def _keep_generation(folder: Path, stem: str) -> None:
-    """Give the files of ``stem`` a second name, under which they outlive their replacement, even in a power cut."""
+    """Hard-link the files of ``stem`` to a second name, so that they survive their replacement and a power failure."""
     for suffix in ("json", "pt"):
         current, spare = folder / f"{stem}.{suffix}", folder / f".{stem}.prev.{suffix}"
         if current.exists():
             spare.unlink(missing_ok=True)
             try:
                 os.link(current, spare)
-            except OSError:  # a file system without hard links
+            except OSError:  # file system without hard links
                 _copy_file(current, spare)
             os.replace(spare, folder / f"{stem}.prev.{suffix}")
     sync_folder(folder)

@@ -1,4 +1,4 @@
-"""``torch.compile`` for the loss, tried out before training depends on it."""
+"""``torch.compile`` for the loss, tested before training relies on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ml_playground.training.device import Hardware, has_compiler
 from ml_playground.training.evaluation import LossFunction
 from ml_playground.training.rng import get_rng_state, set_rng_state
 
-# What the compiler's own failures are made of; a C++ compiler that fails is a failed process.
+# Exceptions raised by compilation failures; a failing C++ compiler surfaces as a subprocess error.
 _FAILURES = (RuntimeError, OSError, subprocess.SubprocessError, ImportError)
 
 
@@ -24,17 +24,17 @@ class CompileError(UserError):
 def compile_loss(
     model: LanguageModel, hardware: Hardware, train_shape: Sequence[int], eval_shape: Sequence[int]
 ) -> LossFunction:
-    """The compiled loss of a model, compiled by one pass over tokens of each shape.
+    """Return the compiled loss of a model, after one warm-up pass for each shape.
 
-    Random generators stay as they were, and no gradients are left.
+    The states of random number generators are preserved, and gradients are cleared.
 
     Args:
         train_shape: (windows, tokens) of a forward pass with gradients.
-        eval_shape: The same of an evaluation.
+        eval_shape: (windows, tokens) of an evaluation.
 
     Raises:
-        CompileError: it does not work; the message is the reason.
-        MemoryError, RuntimeError: there is no memory for a pass.
+        CompileError: If compilation fails; the message is the reason.
+        MemoryError, RuntimeError: If there is not enough memory for a pass.
     """
     loss: LossFunction = torch.compile(model.loss)
     rng = get_rng_state(hardware.device)

@@ -1,4 +1,4 @@
-"""``[train]``, but for the model: what an update sees, how weights change, how long, where, and what is kept."""
+"""``[train]`` except for the model: data, optimizer, schedule and runtime settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ml_playground.ranges import SettingError, bounded
 
 
 class Device(Enum):
-    """Where tensors live. ``auto`` is MPS where there is one, else the CPU; CUDA is used when asked for."""
+    """Device for tensors. ``auto`` is MPS if available, otherwise the CPU; CUDA must be requested explicitly."""
 
     auto = "auto"
     cpu = "cpu"
@@ -22,9 +22,9 @@ class Device(Enum):
 
 
 class Dtype(Enum):
-    """Number format of the matrix products; parameters stay in float32.
+    """Data type of matrix multiplications; parameters stay in float32.
 
-    ``auto`` is bfloat16 where the processor multiplies it in hardware, else float32.
+    ``auto`` is bfloat16 if the processor supports it in hardware, otherwise float32.
     """
 
     auto = "auto"
@@ -34,7 +34,7 @@ class Dtype(Enum):
 
 
 class Compile(Enum):
-    """Whether ``torch.compile`` works on the model; ``auto`` is on long runs only, on which it pays."""
+    """Whether to use ``torch.compile``; ``auto`` compiles only long runs, for which it pays off."""
 
     auto = "auto"
     on = "on"
@@ -42,36 +42,36 @@ class Compile(Enum):
 
 
 class OptimizerKind(Enum):
-    """How gradients change the weights."""
+    """Optimizer that updates the weights."""
 
     adamw = "adamw"
-    """AdamW for all of them."""
+    """AdamW for all parameters."""
     muon = "muon"
-    """Muon for the matrices inside the model, AdamW for embeddings, head, norms and biases."""
+    """Muon for hidden weight matrices, AdamW for embeddings, output head, norms and biases."""
 
 
 class Decay(Enum):
-    """Shape of the learning rate after warm-up."""
+    """Shape of the learning rate schedule after warm-up."""
 
     cosine = "cosine"
     linear = "linear"
     wsd = "wsd"
-    """Warm-up, stable, decay: constant, then linear over the last ``decay_fraction``."""
+    """Warmup-stable-decay: constant, then linear decay over the last ``decay_fraction``."""
     constant = "constant"
 
 
 class OnNonfinite(Enum):
-    """What a loss or gradient that is infinite or not a number does; the weights are never updated with it."""
+    """How to handle an infinite or NaN loss or gradient; the weights are never updated with it."""
 
     stop = "stop"
     skip = "skip"
 
 
 class Sampler(Enum):
-    """Which windows of the training text a batch holds.
+    """How the windows of a training batch are sampled.
 
-    ``random`` draws them with replacement, at any position. ``shuffled`` lays them side by side and takes each once an
-    epoch, in an order and from an offset that change every epoch.
+    ``random`` draws them with replacement, at any position. ``shuffled`` uses adjacent windows and visits each once
+    per epoch, in an order and from an offset that change every epoch.
     """
 
     random = "random"
@@ -79,7 +79,7 @@ class Sampler(Enum):
 
 
 class Metric(Enum):
-    """What decides which checkpoint is best; ``train_loss`` is the mean since the evaluation before."""
+    """Metric that defines the best checkpoint; ``train_loss`` is the mean since the previous evaluation."""
 
     val_loss = "val_loss"
     train_loss = "train_loss"
@@ -87,14 +87,14 @@ class Metric(Enum):
 
 @dataclass
 class DataConfig:
-    """``[train.data]``: what one optimizer update sees."""
+    """``[train.data]``: batches of an optimizer update."""
 
     batch_size: int = bounded(MISSING, ge=1)
     """Windows per forward pass."""
     block_size: int = bounded(MISSING, ge=1)
     """Tokens per window."""
     grad_accum_steps: int = bounded(1, ge=1)
-    """Forward passes per update; an update sees their product in tokens."""
+    """Forward passes per update; an update uses batch_size * block_size * grad_accum_steps tokens."""
     sampler: Sampler = Sampler.random
 
 
@@ -104,21 +104,21 @@ class OptimConfig:
 
     optimizer: OptimizerKind = OptimizerKind.adamw
     learning_rate: float = bounded(1e-3, gt=0)
-    """Highest learning rate of the schedule, for what AdamW updates."""
+    """Peak learning rate of the schedule, for parameters updated by AdamW."""
     muon_learning_rate: float = bounded(0.02, gt=0)
-    """Highest learning rate of what Muon updates; follows the same schedule."""
+    """Peak learning rate of the parameters updated by Muon; follows the same schedule."""
     muon_momentum: float = bounded(0.95, ge=0, lt=1)
     weight_decay: float = bounded(0.1, ge=0)
     """Applies to matrices only."""
     beta1: float = bounded(0.9, ge=0, lt=1)
     beta2: float = bounded(0.99, ge=0, lt=1)
     grad_clip: float = bounded(1.0, ge=0)
-    """Largest global gradient norm; 0 turns clipping off."""
+    """Maximum global gradient norm; 0 disables gradient clipping."""
 
 
 @dataclass
 class ScheduleConfig:
-    """``[train.schedule]``: learning rate over steps."""
+    """``[train.schedule]``: learning rate schedule."""
 
     decay: Decay = Decay.cosine
     warmup_iters: int = bounded(0, ge=0)
@@ -126,14 +126,14 @@ class ScheduleConfig:
     lr_decay_iters: int = bounded(SI("${train.runtime.max_iters}"), ge=1)
     """Step at which the decay ends."""
     decay_fraction: float = bounded(0.2, gt=0, le=1)
-    """Share of ``lr_decay_iters``, at its end, in which ``wsd`` decays."""
+    """Fraction of ``lr_decay_iters``, at its end, over which ``wsd`` decays."""
     min_lr: float = bounded(0.0, ge=0)
     """Learning rate at the end of the decay."""
 
 
 @dataclass
 class TrainRuntimeConfig:
-    """``[train.runtime]``: how long, where, and what is kept."""
+    """``[train.runtime]``: duration, device, evaluation and checkpoints."""
 
     out_dir: Path = SI("outputs/${experiment}")
     """The run folder."""
@@ -141,39 +141,39 @@ class TrainRuntimeConfig:
     device: Device = Device.auto
     dtype: Dtype = Dtype.auto
     threads: int = bounded(0, ge=0)
-    """Of the CPU; 0 takes as many as the process may use cores."""
+    """CPU threads; 0 uses one per core available to the process."""
     compile: Compile = Compile.auto
     max_iters: int = bounded(MISSING, ge=1)
-    """Optimizer updates in the whole run."""
+    """Total number of optimizer updates in the run."""
     eval_interval: int = bounded(250, ge=1)
     """Steps between evaluations; each one writes ``ckpt_last.pt``."""
     eval_iters: int = bounded(0, ge=0)
     """Batches per evaluation, evenly spaced over the split; 0 is the whole validation split."""
     eval_batch_size: int | None = bounded(None, ge=1)
-    """Windows per batch of an evaluation. Unset: as in training."""
+    """Windows per evaluation batch. Defaults to the training value."""
     eval_block_size: int | None = bounded(None, ge=1)
-    """Tokens per window of an evaluation, to compare runs that train with others. Unset: as in training."""
+    """Tokens per evaluation window, to compare runs trained with different ones. Defaults to the training value."""
     eval_only: bool = False
-    """Evaluate the checkpoint, or the fresh model, and stop; nothing is written."""
+    """Evaluate the checkpoint, or the newly initialized model, and exit without writing anything."""
     log_interval: int = bounded(10, ge=1)
     """Steps between logged training losses."""
     always_save_checkpoint: bool = False
-    """Write ``ckpt_best.pt`` at every evaluation, not only at a better one."""
+    """Write ``ckpt_best.pt`` at every evaluation, not only on improvement."""
     on_nonfinite: OnNonfinite = OnNonfinite.stop
-    """``stop`` ends the run with its last checkpoint kept; ``skip`` continues with the next batch, and counts."""
+    """``stop`` ends the run and keeps its last checkpoint; ``skip`` counts the update and continues."""
     ckpt_metric: Metric = Metric.val_loss
-    """What decides which checkpoint is best."""
+    """Metric that defines the best checkpoint."""
     ckpt_greater_is_better: bool = False
     ckpt_top_k: int = bounded(0, ge=0)
-    """Keep the best k checkpoints of the run as ``ckpt_step<N>.pt`` too; 0 keeps none."""
+    """Also keep the best k checkpoints of the run as ``ckpt_step<N>.pt``; 0 keeps none."""
     ckpt_time_interval_minutes: float = bounded(0.0, ge=0)
-    """Save ``ckpt_last.pt`` also when this many minutes have passed since the last save; 0 is off."""
+    """Also save ``ckpt_last.pt`` when this many minutes have passed since the last save; 0 disables this."""
     best_smoothing_alpha: float = bounded(0.0, ge=0, lt=1)
-    """Weight of the past in the exponential mean that decides what is best; 0 compares plain values."""
+    """Weight of past values in the moving average that defines the best; 0 disables smoothing."""
     early_stop_patience: int = bounded(0, ge=0)
     """Stop after this many evaluations without a better one; 0 never stops early."""
     ema_decay: float = bounded(0.0, ge=0, lt=1)
-    """Decay of the exponential moving average of the weights, which evaluation and sampling then use; 0 is off."""
+    """Decay of the EMA weights, which evaluation and sampling use if enabled; 0 disables them."""
 
 
 @dataclass
@@ -188,8 +188,10 @@ class TrainConfig:
 
 
 def check_train(train: TrainConfig) -> None:
-    """Raises:
-    SettingError: settings of training contradict each other.
+    """Check training settings against each other.
+
+    Raises:
+        SettingError: If settings contradict each other.
     """
     model, data, optim, schedule = train.model, train.data, train.optim, train.schedule
     model.check()

@@ -1,4 +1,4 @@
-"""Device, number format, threads and compilation, chosen once per process."""
+"""Selection of device, data type, threads and compilation, made once per process."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from ml_playground.training.allocator import keep_freed_memory
 from ml_playground.training.config import Compile, Device, Dtype
 
 _DTYPES = {Dtype.float32: torch.float32, Dtype.bfloat16: torch.bfloat16, Dtype.float16: torch.float16}
-# As torch finds them, before anything sets another number.
+# torch's default, read before anything changes it.
 _TORCHS_THREADS = torch.get_num_threads()
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-# Compiling takes up to half a minute, and makes steps 2 to 20 % faster on CPUs and about half as long on CUDA: it pays
-# where a run computes longer than a quarter of an hour, and one minute. It is decided from the whole plan, so that a
-# resumed run computes as it did before.
+# Compilation takes up to 30 seconds, and makes steps 2 to 20 % faster on CPUs and about twice as fast on CUDA: it pays
+# off for runs longer than 15 minutes on a CPU, or one minute on CUDA. The decision uses the total number of steps, so
+# that a resumed run computes exactly as before.
 _COMPILED_FROM_FLOPS = {"cpu": 2e14, "cuda": 1e16}
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where tensors live, in which format matrices are multiplied, and whether the model is compiled."""
+    """Device of the tensors, data type of matrix multiplications, and whether the model is compiled."""
 
     device: torch.device
     dtype: torch.dtype
     compiled: bool = False
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """Context in which a model's matrix products run in ``dtype``."""
+        """Return a context in which matrix multiplications of the model run in ``dtype``."""
         if self.dtype is torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
     def place(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The tensor on the device. On CUDA its copy begins at once and nothing waits for it."""
+        """Move the tensor to the device. On CUDA the copy is asynchronous."""
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor.to(self.device)
@@ -53,13 +53,13 @@ class Hardware:
 
 
 def choose_hardware(device: Device, dtype: Dtype, threads: int = 0, *, table: str = "train.runtime") -> Hardware:
-    """Resolve ``auto``, check that the machine has what was asked for, and set torch up for it.
+    """Resolve ``auto``, check that the requested hardware is available, and configure torch for it.
 
     Args:
-        table: Where the settings stand, for messages.
+        table: TOML table of the settings, for error messages.
 
     Raises:
-        UserError: the device is not there, or the threads are more than the CPUs.
+        UserError: If the device is not available, or there are more threads than CPUs.
     """
     kind = _device_type(device, table)
     if threads > (cpus := os.cpu_count() or 1):
@@ -73,24 +73,24 @@ def choose_hardware(device: Device, dtype: Dtype, threads: int = 0, *, table: st
 
 
 def compile_pays(wanted: Compile, device: torch.device, flops: float) -> bool:
-    """Whether to compile a model that is to do ``flops`` floating point operations in all."""
+    """Return whether to compile a model for a run of ``flops`` floating point operations in total."""
     if wanted is not Compile.auto:
         return wanted is Compile.on
     return flops >= _COMPILED_FROM_FLOPS.get(device.type, math.inf) and has_compiler()
 
 
 def has_compiler() -> bool:
-    """Whether torch's inductor finds what it builds its kernels with."""
+    """Return whether the C++ compiler and headers that TorchInductor needs are installed."""
     headers = Path(sysconfig.get_path("include")) / "Python.h"
     return headers.exists() and any(shutil.which(name) for name in ("c++", "g++", "clang++"))
 
 
 def _cores() -> int:
-    """The cores that this process may use; torch does not see a container's share of them."""
+    """Return the number of cores available to this process; torch ignores a container's CPU quota."""
     try:
         quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
         return min(_TORCHS_THREADS, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):  # no control group, or its quota is "max"
+    except (OSError, ValueError):  # no cgroup, or its quota is "max"
         return _TORCHS_THREADS
 
 

@@ -1,4 +1,4 @@
-"""Training progress for people."""
+"""Training progress on the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ml_playground.terminal.progress import StepProgress
 
 
 class Display:
-    """Shows loss, tokens/s and the time left."""
+    """Shows loss, tokens/s and remaining time."""
 
     def __init__(self, step: int, max_iters: int) -> None:
         self._max_iters = max_iters
@@ -23,9 +23,9 @@ class Display:
         self._progress.__exit__(*error)
 
     def step(self, step: int, loss: float, tokens_per_second: float) -> None:
-        """A logged step."""
+        """Show a logged step."""
         self._progress.step(step, f"loss {loss:.4f}  {tokens_per_second:,.0f} tokens/s")
 
     def evaluated(self, step: int, val_loss: float, *, best: bool) -> None:
-        """An evaluation."""
+        """Show an evaluation."""
         say(f"step {step}/{self._max_iters}  val loss {val_loss:.4f}{'  best so far' if best else ''}")

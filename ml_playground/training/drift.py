@@ -1,4 +1,4 @@
-"""What becomes of a setting that has changed since the checkpoint that a run resumes from."""
+"""Handling of settings that have changed since the checkpoint that a run resumes from."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 Settings = Mapping[str, object]
-"""Values by dotted key, as checkpoints carry them; unset ones are absent."""
+"""Values by dotted key, as stored in checkpoints; unset ones are absent."""
 
 
 class Rule(Enum):
-    """Which of two values counts; the text is what a user is told."""
+    """Which of two values takes precedence; the value of each member is shown to the user."""
 
     free = "the file's"
     checkpoint = "the checkpoint's"
@@ -24,7 +24,7 @@ def _rules(table: str, rule: Rule, names: str) -> dict[str, Rule]:
 
 RULES = {
     **_rules("data", Rule.free, "batch_size block_size grad_accum_steps sampler"),
-    # The moments of one optimizer are nothing to another.
+    # The state of one optimizer is meaningless to another.
     **_rules("optim", Rule.refused, "optimizer"),
     **_rules("optim", Rule.free, "learning_rate muon_learning_rate muon_momentum weight_decay beta1 beta2 grad_clip"),
     **_rules("schedule", Rule.free, "decay warmup_iters lr_decay_iters decay_fraction min_lr"),
@@ -36,13 +36,13 @@ RULES = {
         " ckpt_time_interval_minutes best_smoothing_alpha early_stop_patience ema_decay",
     ),
 }
-"""Of every setting of ``[train]`` but for the model's: of those, which are shapes of tensors and what they were trained
-with, the checkpoint's count. Other data is refused by its fingerprint; ``[sample]`` is read when sampling."""
+"""Rule of every setting of ``[train]`` except the model's: those are tensor shapes and training-time constants, so the
+checkpoint's values apply. Other data is rejected by its fingerprint; ``[sample]`` is read when sampling."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A setting with two values."""
+    """A setting whose value has changed."""
 
     key: str
     before: object
@@ -51,20 +51,20 @@ class Change:
 
 
 def drift(before: Settings, now: Settings) -> list[Change]:
-    """The settings whose values differ; an unset one is None."""
+    """Return the settings whose values differ; an unset value is None."""
     model = dict.fromkeys((key for key in {**before, **now} if key.startswith("train.model.")), Rule.checkpoint)
     pairs = ((key, before.get(key), now.get(key), rule) for key, rule in {**model, **RULES}.items())
     return [Change(key, old, new, rule) for key, old, new, rule in pairs if old != new]
 
 
 def yardstick(settings: Settings) -> tuple[object, ...]:
-    """What decides which checkpoint is best, and on which text: values are comparable where this is the same."""
+    """Return what defines the best checkpoint and the evaluated text; metrics are comparable only if it is equal."""
     runtime = {key.removeprefix("train.runtime."): value for key, value in settings.items()}
     limit = runtime.get("eval_iters")
     return (
         *(runtime.get(name) for name in ("ckpt_metric", "ckpt_greater_is_better", "best_smoothing_alpha")),
         runtime.get("eval_block_size") or settings.get("train.data.block_size"),
         limit,
-        # Batches of the whole split cover the same text, whatever their size.
+        # An evaluation of the whole split covers the same text with any batch size.
         (runtime.get("eval_batch_size") or settings.get("train.data.batch_size")) if limit else None,
     )

@@ -1,4 +1,4 @@
-"""Validation loss: the same windows every time."""
+"""Validation loss over a fixed set of windows."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ def evaluate(
     stopped: Callable[[], bool] = lambda: False,
     world: World = World(),  # noqa: B008  # immutable
 ) -> float | None:
-    """Mean loss in nats per token over fixed windows; None where ``stopped`` became true on the way.
+    """Return the mean loss in nats per token over fixed windows; None if ``stopped`` returned True meanwhile.
 
     Args:
-        loss_function: Mean loss of (inputs, targets); in evaluation mode.
-        limit: Batches at most, evenly spaced; 0 is all.
-        world: Each process evaluates its share; the mean is that of all.
+        loss_function: Mean loss of (inputs, targets), in evaluation mode.
+        limit: Maximum number of batches, evenly spaced; 0 is all.
+        stopped: Checked before each batch.
+        world: Each process evaluates its shard; the mean is over all of them.
     """
-    total = torch.zeros(2, dtype=torch.float64)  # of the losses, and how many targets they are of
+    total = torch.zeros(2, dtype=torch.float64)  # sum of losses, number of targets
     with torch.no_grad():
         for batch in batches.fixed(limit, world.rank, world.size):
             if stopped():
                 return None
             targets = int((batch.targets != IGNORED).sum())
-            if not targets:  # all of them are masked, and a mean of nothing is no number
+            if not targets:  # all targets are masked, so the mean would be NaN
                 continue
             with hardware.autocast():
                 loss = loss_function(hardware.place(batch.inputs), hardware.place(batch.targets))

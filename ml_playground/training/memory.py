@@ -1,4 +1,4 @@
-"""How much memory training will take, against what the machine has."""
+"""Estimate the memory that training needs and compare it with what the machine has."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _EXHAUSTED = re.compile("can't allocate memory|cannot allocate memory|not enough
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes that training needs at its peak."""
+    """Peak memory of training, in bytes."""
 
     state: int
-    """Weights, gradients, moments and EMA weights, and the copy that is being saved."""
+    """Weights, gradients, moments and EMA weights, and the copy made for saving."""
     window: int
-    """What the backward pass of one window of tokens needs kept."""
+    """Activations that autograd saves for one window of tokens."""
     windows: int
-    """In a batch."""
+    """Windows per batch."""
 
     @property
     def total(self) -> int:
@@ -43,10 +43,12 @@ class Estimate:
 
 
 def estimate(model: LanguageModel, config: TrainConfig, hardware: Hardware) -> Estimate:
-    """Measure the forward pass of one window and of two, and count the rest; random generators stay as they were.
+    """Estimate peak memory by measuring the forward pass of one and of two windows and counting the rest.
+
+    The states of random number generators are preserved.
 
     Raises:
-        TooLargeError: there is not even memory for that.
+        TooLargeError: If there is not even enough memory for these passes.
     """
     parameters = {name: p.numel() for name, p in model.named_parameters() if p.requires_grad}
     muons = inner_matrices(model) if config.optim.optimizer is OptimizerKind.muon else {}
@@ -68,13 +70,13 @@ def estimate(model: LanguageModel, config: TrainConfig, hardware: Hardware) -> E
 
 
 def refuse_too_large(parameters: int, config: TrainConfig, hardware: Hardware) -> None:
-    """Compare what the numbers of a model alone will take with the memory that is free, before any of it is taken.
+    """Compare the memory for the parameters alone with the free memory, before allocating anything.
 
     Args:
-        parameters: How many numbers it learns; each has a gradient, and one or two moments.
+        parameters: Number of trainable parameters; each has a gradient and one or two moments.
 
     Raises:
-        TooLargeError: it cannot fit.
+        TooLargeError: If the model cannot fit.
     """
     copies = 1 if config.runtime.eval_only else 3
     free, wanted = free_bytes(hardware.device), 4 * copies * parameters
@@ -86,10 +88,10 @@ def refuse_too_large(parameters: int, config: TrainConfig, hardware: Hardware) -
 
 
 def refuse_too_much(wanted: Estimate, config: TrainConfig, hardware: Hardware) -> None:
-    """Compare an estimate with the memory that is free.
+    """Compare an estimate with the free memory.
 
     Raises:
-        TooLargeError: it cannot fit; the line says which batch size would.
+        TooLargeError: If it cannot fit; the message suggests a batch size that would.
     """
     free = free_bytes(hardware.device)
     if free is None or wanted.total <= free:
@@ -108,7 +110,7 @@ def refuse_too_much(wanted: Estimate, config: TrainConfig, hardware: Hardware) -
 
 
 def exhausted(error: Exception, config: TrainConfig) -> OutOfMemoryError | None:
-    """The error to raise where another one says that there is no memory left; None where it says something else."""
+    """Convert an out-of-memory error into the error to raise; None for any other error."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         isinstance(error, RuntimeError) and _EXHAUSTED.search(str(error))
     ):
@@ -121,23 +123,23 @@ def exhausted(error: Exception, config: TrainConfig) -> OutOfMemoryError | None:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Memory that a process can still get, or None where the system does not tell."""
+    """Return the memory in bytes that the process can still allocate, or None if the system does not report it."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
         meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
         free = int(meminfo.split("MemAvailable:")[1].split()[0]) * 1024
-    except (OSError, IndexError, ValueError):  # no Linux; what is installed is the best guess
+    except (OSError, IndexError, ValueError):  # not Linux; installed memory is the best guess
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         limit, used = (int(path.read_text(encoding="ascii")) for path in _LIMITS)
         return min(free, limit - used)
-    except (OSError, ValueError):  # no control group, or no limit in it
+    except (OSError, ValueError):  # no cgroup, or no limit in it
         return free
 
 
 def _kept_bytes(model: LanguageModel, windows: int, length: int, hardware: Hardware) -> int:
-    """Bytes that autograd keeps of a forward pass, parameters left out."""
+    """Return the bytes that autograd saves in a forward pass, excluding parameters."""
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     kept: dict[int, int] = {}
 

@@ -1,4 +1,4 @@
-"""Muon for the matrices inside the model, AdamW for embeddings, head and norms."""
+"""Muon for hidden weight matrices, AdamW for embeddings, output head and norms."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from ml_playground.training.adamw import AdamW, OptimizerState, ParameterGroup
 from ml_playground.training.config import OptimConfig
 
 _STEPS = 5
-# Jordan's quintic: its slope at 0 is as steep as five steps allow, at the price of ending in 0.7 .. 1.2, not at 1.
+# Jordan's quintic: its slope at 0 is maximal for five steps, at the cost of converging to 0.7 .. 1.2 instead of 1.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
 class Muon:
-    """Momentum whose matrices are orthogonalised before they are applied (Jordan et al., 2024).
+    """Muon: momentum updates that are orthogonalized before they are applied (Jordan et al., 2024).
 
-    Matrices of one shape are orthogonalised together, in one batched Newton-Schulz iteration: one by one, as in
-    ``torch.optim.Muon``, costs as much as the model itself where matrices are small.
+    Matrices of the same shape are orthogonalized in one batched Newton-Schulz iteration: one at a time, as in
+    ``torch.optim.Muon``, costs as much as the model itself when matrices are small.
     """
 
     def __init__(self, model: LanguageModel, config: OptimConfig, dtype: torch.dtype) -> None:
-        """Args:
-        dtype: Of the Newton-Schulz iteration, which bfloat16 is precise enough for.
+        """Create the optimizer for the trainable parameters of a model.
+
+        Args:
+            dtype: Data type of the Newton-Schulz iteration, for which bfloat16 is precise enough.
         """
         matrices = inner_matrices(model)
         self._adamw = AdamW(
@@ -43,7 +45,7 @@ class Muon:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next step, for AdamW's part; that of the matrices follows in proportion."""
+        """Learning rate of the next AdamW step; the rate for Muon's matrices scales proportionally."""
         return self._adamw.learning_rate
 
     @learning_rate.setter
@@ -52,9 +54,9 @@ class Muon:
 
     @torch.no_grad()
     def step(self, skip: Tensor | None = None) -> None:
-        """Update every parameter, unless ``skip``, a number on the device, is 1."""
+        """Update all parameters, unless ``skip``, a scalar tensor on the device, is 1."""
         self._adamw.step(skip)
-        if skip is not None and skip.device.type == "cpu":  # there is nothing to wait for
+        if skip is not None and skip.device.type == "cpu":  # no synchronization needed
             if skip:
                 return
             skip = None
@@ -64,19 +66,19 @@ class Muon:
             stack.step(rate, config.muon_momentum, config.weight_decay, self._dtype, skip)
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Reset the gradients to None."""
         self._adamw.zero_grad()
         for stack in self._stacks:
             for parameter in stack.parameters:
                 parameter.grad = None
 
     def state_dict(self) -> OptimizerState:
-        """The moments. Tensors are shared with the live ones."""
+        """Return the optimizer state. Tensors are shared with the optimizer."""
         momentum = {name: tensor for stack in self._stacks for name, tensor in stack.momentum.items()}
         return {**self._adamw.state_dict(), "momentum": momentum}
 
     def load_state_dict(self, state: OptimizerState) -> None:
-        """Load saved moments of the same parameters."""
+        """Load a saved state of the same parameters."""
         self._adamw.load_state_dict(state)
         for stack in self._stacks:
             for name, tensor in stack.momentum.items():
@@ -90,10 +92,10 @@ class _Stack:
         self.parameters = parameters
         self._momentum = torch.stack([torch.zeros_like(p) for p in parameters])
         self.momentum = dict(zip(names, self._momentum, strict=True))
-        """Views of one tensor, by name."""
+        """Views of one tensor, by parameter name."""
         rows, columns = parameters[0].shape
         self._scale = math.sqrt(max(1.0, rows / columns))
-        """So that updates change the outputs of tall and wide matrices alike."""
+        """Makes the effect of updates on outputs equal for tall and wide matrices."""
 
     def step(self, rate: float, momentum: float, decay: float, dtype: torch.dtype, skip: Tensor | None) -> None:
         gradients = torch.stack([torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters])
@@ -112,7 +114,7 @@ class _Stack:
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """The nearest (semi-)orthogonal matrices, roughly: shape (count, rows, columns), singular values in 0.7 .. 1.2."""
+    """Orthogonalize a batch of matrices (count, rows, columns) approximately: singular values in 0.7 .. 1.2."""
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.transpose(1, 2) if tall else matrices
     x = x / (x.square().sum((1, 2), keepdim=True).sqrt() + 1e-7)
@@ -123,7 +125,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 
 def inner_matrices(model: LanguageModel) -> dict[str, nn.Parameter]:
-    """The trained matrices of a model by name, without embeddings and head, whose rows are tokens and no directions."""
+    """Return the trainable matrices by name, except embeddings and head, whose rows are tokens, not directions."""
     tables = {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}
     return {
         name: parameter

@@ -1,4 +1,4 @@
-"""The optimizer that the settings name."""
+"""Construction of the configured optimizer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Optimizer = AdamW | Muon
 
 
 def build_optimizer(model: LanguageModel, config: OptimConfig, dtype: torch.dtype) -> Optimizer:
-    """A fresh optimizer of the trained parameters; ``dtype`` is the format of matrix products."""
+    """Build the optimizer of the trainable parameters; ``dtype`` is the data type of matrix multiplications."""
     if config.optimizer is OptimizerKind.muon:
         return Muon(model, config, dtype)
     return AdamW({name: p for name, p in model.named_parameters() if p.requires_grad}, config)

@@ -1,4 +1,4 @@
-"""States of the random generators that training may draw from."""
+"""States of the random number generators used in training."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 
 class RngState(TypedDict):
-    """In types that ``torch.load(weights_only=True)`` takes."""
+    """RNG states, in types that ``torch.load(weights_only=True)`` accepts."""
 
     python: tuple[int, tuple[int, ...], float | None]
     numpy: tuple[Tensor, int, int, float]
-    """Key, position, and the spare normal deviate with its presence flag, of the global MT19937."""
+    """Key, position, flag for a cached normal deviate, and that deviate, of the global MT19937."""
     torch: Tensor
     device: list[Tensor]
-    """One a CUDA device, one for MPS, none for the CPU."""
+    """One per CUDA device, one for MPS, none for the CPU."""
 
 
 def seed_everything(seed: int) -> None:
@@ -29,7 +29,7 @@ def seed_everything(seed: int) -> None:
 
 
 def get_rng_state(device: torch.device) -> RngState:
-    """The states now."""
+    """Return the current states."""
     mersenne = np.random.get_state(legacy=False)
     key = torch.from_numpy(mersenne["state"]["key"].astype(np.int64))
     return {
@@ -41,9 +41,9 @@ def get_rng_state(device: torch.device) -> RngState:
 
 
 def set_rng_state(state: RngState, device: torch.device) -> None:
-    """Go on from earlier states.
+    """Restore saved states.
 
-    Those of devices that this machine lacks are of no use to the ones that it has: these stay as they were seeded.
+    Device states are ignored if this machine has other devices, which then keep their seeded states.
     """
     random.setstate(state["python"])
     keys, position, has_gauss, gauss = state["numpy"]

@@ -1,4 +1,4 @@
-"""Which checkpoints a run keeps, written behind training's back."""
+"""Asynchronous checkpoint writing and retention."""
 
 from __future__ import annotations
 
@@ -19,14 +19,20 @@ _TOP_K = re.compile(r"ckpt_step\d{6,}\.(pt|json)")
 
 
 class CheckpointWriter:
-    """Writes the last, the best and the top k of a run, one save at a time, in a thread.
+    """Writes the last, best and top k checkpoints of a run in a background thread, one save at a time.
 
-    What a save raises comes out of the next :meth:`save` or :meth:`raise_failure`, or of the end of the block, which
-    waits for the last one.
+    An exception raised by a save is re-raised by the next :meth:`save` or :meth:`raise_failure`, or on exit from the
+    context, which waits for the last save.
     """
 
     def __init__(self, folder: Path, runtime: TrainRuntimeConfig, on_save: Callable[[Progress], None]) -> None:
-        """``on_save``: called in the thread, after each checkpoint, with the progress that it holds."""
+        """Start the writer thread.
+
+        Args:
+            folder: Run folder.
+            runtime: Settings that define which checkpoints are kept.
+            on_save: Called in the thread after each checkpoint, with the progress stored in it.
+        """
         self._folder = folder
         self._runtime = runtime
         self._on_save = on_save
@@ -41,24 +47,24 @@ class CheckpointWriter:
         return bool(minutes) and time.monotonic() - self._saved_at >= 60 * minutes
 
     def resume(self, found: LoadedCheckpoint, progress: Progress) -> None:
-        """Finish what an earlier session, which may have been killed at any moment, left undone."""
+        """Complete the pending work of an earlier session, which may have been killed at any point."""
         checkpoints.promote(found)
         self.keep(progress)
 
     def save(self, checkpoint: Checkpoint, progress: Progress) -> None:
-        """Write the state as it is now; later training steps do not change what is written."""
+        """Write a snapshot of the state; later training steps do not affect it."""
         self._join()
         checkpoint, progress = copy.deepcopy((checkpoint, progress))
         self._saved_at = time.monotonic()
         self._pending = self._executor.submit(self._write, checkpoint, progress)
 
     def raise_failure(self) -> None:
-        """Raise what the last save has raised, where it has ended; nothing is waited for."""
+        """Re-raise the exception of the last save if it has finished; never waits."""
         if self._pending and self._pending.done():
             self._join()
 
     def keep(self, progress: Progress) -> None:
-        """Keep ``ckpt_last.pt`` under the names that its step has earned, where it is not there yet."""
+        """Copy ``ckpt_last.pt`` to the best and top k names it qualifies for, unless already there."""
         if progress.evaluated != progress.step:
             return
         if progress.best_step == progress.step or self._runtime.always_save_checkpoint:
@@ -66,7 +72,7 @@ class CheckpointWriter:
         top = {f"ckpt_step{step:06d}" for _, step in progress.top}
         if (name := f"ckpt_step{progress.step:06d}") in top:
             self._copy_to(name, progress.step)
-        # Of either file: a kill between the removal of both leaves one. People's own copies have other names.
+        # Match .pt and .json: a kill between the two deletions leaves one of them. Users' own copies have other names.
         written = {path.stem for path in self._folder.glob("ckpt_step*") if _TOP_K.fullmatch(path.name)}
         for stem in written - top:
             checkpoints.delete(self._folder, stem)

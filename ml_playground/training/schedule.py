@@ -1,4 +1,4 @@
-"""Learning rate over steps."""
+"""Learning rate schedules."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ml_playground.training.config import Decay, OptimConfig, ScheduleConfig
 
 
 def learning_rate(step: int, optim: OptimConfig, schedule: ScheduleConfig) -> float:
-    """The rate of the update number ``step`` (from 0): linear warm-up, then the decay, then ``min_lr``.
+    """Return the learning rate of update ``step`` (from 0): linear warm-up, then the decay, then ``min_lr``.
 
-    The warm-up and the cosine are nanoGPT's ``get_lr``; ``wsd`` is MiniCPM's (Hu et al., 2024) with a linear decay.
+    Warm-up and cosine decay follow nanoGPT's ``get_lr``; ``wsd`` follows MiniCPM (Hu et al., 2024), with linear decay.
     """
     peak, floor = optim.learning_rate, schedule.min_lr
     if step < schedule.warmup_iters:

@@ -1,4 +1,4 @@
-"""Whether plain data is what its annotation says."""
+"""Validation of plain data against type annotations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 
 def schema_mismatch(value: object, kind: Any, name: str) -> str | None:
-    """The first thing that is missing or of another type, looking into dictionaries; None where all fits.
+    """Describe the first key that is missing or has the wrong type, recursing into dictionaries; None if all match.
 
     ``kind`` is a class, a union of classes, a ``TypedDict``, or a generic such as ``dict[str, int]``.
     """

@@ -1,4 +1,4 @@
-"""Everything that a run needs to resume as if it had never stopped."""
+"""Training state: everything needed to resume a run as if it had never been interrupted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ml_playground.training.rng import RngState, get_rng_state, set_rng_state
 
 @dataclass
 class Progress:
-    """How far a run is, and what it has seen."""
+    """Counters and metrics of a run."""
 
     step: int = 0
     """Optimizer updates done."""
@@ -34,34 +34,34 @@ class Progress:
     evaluated: int = -1
     """Step of the last evaluation; -1 before the first."""
     val_loss: float | None = None
-    """The last one, in nats per token."""
+    """Last validation loss, in nats per token."""
     train_loss: float | None = None
     """Mean over the steps between the last two evaluations; None before the first step."""
     smoothed: float | None = None
-    """Exponential mean of ``ckpt_metric``."""
+    """Exponential moving average of ``ckpt_metric``."""
     best: float | None = None
     """Best smoothed metric."""
     best_step: int = -1
     patience: int = 0
-    """Evaluations since the best."""
+    """Evaluations since the best one."""
     top: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
-    """(smoothed metric, step) of the best k, the best first."""
+    """(smoothed metric, step) of the top k checkpoints, best first."""
     skipped: int = 0
-    """Updates left out before the last evaluation, because a loss or gradient was not finite."""
+    """Updates skipped before the last evaluation because a loss or gradient was non-finite."""
 
     def record(self, val_loss: float, train_loss: float | None, runtime: TrainRuntimeConfig) -> None:
-        """Take in the evaluation of this step. What is not finite is never best.
+        """Record the evaluation of this step. Non-finite values are never best.
 
         Args:
-            val_loss: In nats per token.
-            train_loss: Mean since the evaluation before; None where no update was done since.
-            runtime: What decides which checkpoint is best.
+            val_loss: Validation loss in nats per token.
+            train_loss: Mean training loss since the previous evaluation; None if there was no update since then.
+            runtime: Settings that define which checkpoint is best.
         """
         self.evaluated, self.val_loss, self.train_loss = self.step, val_loss, train_loss
         metric = val_loss if runtime.ckpt_metric is Metric.val_loss else train_loss
         if metric is None and self.step == 0:
             return
-        # A finite loss of training before weights became infinite makes no good checkpoint of them.
+        # A finite training loss from before the weights became non-finite does not make this a good checkpoint.
         if metric is None or not math.isfinite(metric) or not math.isfinite(val_loss):
             self.patience += 1
             return
@@ -76,12 +76,12 @@ class Progress:
         self.top = sorted(top, key=lambda entry: (sign * entry[0], entry[1]))[: runtime.ckpt_top_k]
 
     def restart_best(self) -> None:
-        """Forget what was best: it was measured by something else."""
+        """Reset the best metric, because it was measured by a different criterion."""
         self.smoothed, self.best, self.best_step, self.patience, self.top = None, None, -1, 0, []
 
 
 class StateDict(TypedDict):
-    """A :class:`TrainState` as plain data and tensors."""
+    """State of a :class:`TrainState` as plain data and tensors."""
 
     model: dict[str, Tensor]
     optimizer: OptimizerState
@@ -94,7 +94,7 @@ class StateDict(TypedDict):
 
 
 class TrainState:
-    """Model, optimizer, loss scaler, EMA weights, random generators, progress."""
+    """Model, optimizer, loss scaler, EMA weights, random number generators and progress."""
 
     def __init__(
         self, model: LanguageModel, optimizer: Optimizer, scaler: GradScaler, ema_decay: float, device: torch.device
@@ -104,21 +104,21 @@ class TrainState:
         self.scaler = scaler
         self.progress = Progress()
         self.loss_sum = torch.zeros((), device=device)
-        """Of the training losses since the last evaluation; on the device, so that adding to it waits for nothing."""
+        """Sum of the training losses since the last evaluation; on the device, to avoid synchronization."""
         self.skipped = torch.zeros((), dtype=torch.int64, device=device)
-        """Updates left out because a loss or gradient was not finite."""
+        """Updates skipped because a loss or gradient was non-finite."""
         self._device = device
         self._ema_decay = ema_decay
-        # The EMA weights by name; empty where ema_decay is 0.
+        # EMA weights by parameter name; empty if ema_decay is 0.
         self._ema = {name: p.detach().clone() for name, p in self._trained().items()} if ema_decay else {}
 
     def take_in(self, loss: Tensor, finite: Tensor) -> None:
-        """Count a step's loss, or count it as skipped."""
+        """Accumulate the loss of a step, or count the step as skipped if it is not ``finite``."""
         self.loss_sum += torch.where(finite, loss, 0.0)
         self.skipped += ~finite
 
     def record(self, val_loss: float, runtime: TrainRuntimeConfig) -> None:
-        """Take in the evaluation of this step."""
+        """Record the evaluation of this step."""
         progress, skipped = self.progress, int(self.skipped)
         steps = progress.step - max(0, progress.evaluated) - (skipped - progress.skipped)
         progress.record(val_loss, self.loss_sum.item() / steps if steps else None, runtime)
@@ -126,14 +126,14 @@ class TrainState:
         self.loss_sum.zero_()
 
     def update_ema(self) -> None:
-        """Move the EMA weights towards the current ones; once an update."""
+        """Update the EMA weights towards the current weights; called once per update."""
         if self._ema:
             current = [parameter.detach() for parameter in self._trained().values()]
             get_ema_multi_avg_fn(self._ema_decay)(list(self._ema.values()), current, 0)
 
     @contextlib.contextmanager
     def ema_weights(self) -> Generator[None]:
-        """Inside the block the model has the EMA weights, where there are any."""
+        """Context in which the model uses the EMA weights, if enabled."""
         parameters = self._trained() if self._ema else {}
         current = {name: parameter.detach().clone() for name, parameter in parameters.items()}
         with torch.no_grad():
@@ -149,7 +149,7 @@ class TrainState:
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
     def state_dict(self) -> StateDict:
-        """All of it. Tensors are shared with the live objects: save before the next step."""
+        """Return the full state. Tensors are shared with the live objects: save before the next step."""
         return {
             "model": self.model.trainable_state(),
             "optimizer": self.optimizer.state_dict(),
@@ -162,16 +162,16 @@ class TrainState:
         }
 
     def load_state_dict(self, state: StateDict) -> None:
-        """Resume from there."""
+        """Restore a saved state."""
         self.model.load_trainable_state(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"]:  # else it was saved in another dtype, and scaling starts anew
+        if state["scaler"]:  # otherwise it was saved with another dtype, and the scale starts from its initial value
             self.scaler.load_state_dict(state["scaler"])
-        # An EMA that is switched on between sessions starts from the current weights.
+        # An EMA that is enabled on resume starts from the current weights.
         saved = state["ema"] or {name: p.detach() for name, p in self._trained().items()}
         for name, average in self._ema.items():
             average.copy_(saved[name])
         self.loss_sum.copy_(state["loss_sum"])
         self.skipped.copy_(state["skipped"])
         set_rng_state(state["rng"], self._device)
-        self.progress = Progress(**state["progress"])  # type: ignore[arg-type]  # what asdict() wrote
+        self.progress = Progress(**state["progress"])  # type: ignore[arg-type]  # written by asdict()

@@ -1,4 +1,4 @@
-"""Signals that ask to stop: the first asks, the second insists."""
+"""Graceful shutdown on signals: the first requests a stop, the second forces it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ml_playground.terminal.console import say
 
 
 class StopSignal:
-    """Inside the block a first signal only sets ``signum``; a second one ends the process at once."""
+    """Context in which the first signal only sets ``signum`` and a second one exits the process immediately."""
 
     def __init__(self) -> None:
         self.signum: int | None = None
@@ -25,7 +25,7 @@ class StopSignal:
 
     def __exit__(self, *_error: object) -> None:
         for signum, handler in self._previous.items():
-            signal.signal(signum, handler)  # type: ignore[arg-type]  # what signal.signal() returned
+            signal.signal(signum, handler)  # type: ignore[arg-type]  # returned by signal.signal()
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         if self.signum is not None:

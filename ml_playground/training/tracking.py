@@ -1,6 +1,6 @@
-"""What a run writes for people to look at: TensorBoard and ``metrics.jsonl``."""
+"""Metric logging of a run to TensorBoard and ``metrics.jsonl``."""
 
-# protobuf's generated modules have no types; nothing of them leaves this file.
+# protobuf's generated modules are untyped; none of their types leave this file.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 # pyright: reportAttributeAccessIssue=false
 
@@ -26,28 +26,37 @@ Scalars = dict[str, float]
 
 @dataclass(frozen=True)
 class Session:
-    """A run as TensorBoard's HParams tab lists it."""
+    """A run as listed in TensorBoard's HParams tab."""
 
     name: str
-    """Unique: the run's path below ``outputs``."""
+    """Unique name: the path of the run relative to ``outputs``."""
     settings: dict[str, object]
-    """By dotted key."""
+    """Settings by dotted key."""
 
 
 class Tracker:
-    """Writes the scalars of one run, after those of earlier sessions."""
+    """Logs the scalars of one run, appending to those of earlier sessions."""
 
     def __init__(self, folder: Path, session: Session, resumed_at: int | None) -> None:
-        """``resumed_at``: step of the checkpoint that training resumes from; None for a fresh run."""
+        """Open the log files.
+
+        Args:
+            folder: Run folder.
+            session: Name and settings shown in TensorBoard.
+            resumed_at: Step of the checkpoint that training resumes from; None for a new run.
+
+        Raises:
+            OSError: If the files cannot be written.
+        """
         jsonl_path, events = folder / "metrics.jsonl", folder / "logs" / "tb"
         events.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as files:
             self._jsonl = files.enter_context(jsonl_path.open("a", encoding="utf-8"))
-            # Not torch's SummaryWriter: its thread prints a traceback of its own when the disk is full.
+            # torch's SummaryWriter is not used because its thread prints a traceback when the disk is full.
             self._events = files.enter_context((events / _event_file_name()).open("xb"))
             self._records = RecordWriter(self._events)
             self._write(file_version="brain.Event:2")
-            # TensorBoard drops what it read of this step and later ones, so that no curve has a step twice: on resume,
+            # Makes TensorBoard discard events of this and later steps, so that no curve has a step twice: on resume,
             # and after a start that left no checkpoint.
             first = 0 if resumed_at is None else resumed_at + 1
             self._write(step=first, session_log=SessionLog(status=SessionLog.START))
@@ -56,17 +65,17 @@ class Tracker:
             self._files = files.pop_all()
 
     def log(self, step: int, scalars: Scalars) -> None:
-        """One point of each curve."""
+        """Log one value per scalar at a step."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         self._write(step=step, summary=Summary(value=values))
         self._jsonl.write(to_json({"step": step, **scalars}))
 
     def flush(self) -> None:
-        """Hand all that was logged to the system, so that a checkpoint never runs ahead of the curves."""
+        """Flush logged metrics to the operating system, so that a checkpoint is never ahead of the metrics."""
         self._jsonl.flush()
 
     def end_session(self) -> None:
-        """The run is complete."""
+        """Mark the run as complete."""
         info = plugin_data_pb2.SessionEndInfo(status=1, end_time_secs=time.time())  # 1: success
         data = plugin_data_pb2.HParamsPluginData(session_end_info=info)
         self._write_plugin_data(metadata.SESSION_END_INFO_TAG, data)
@@ -78,7 +87,7 @@ class Tracker:
         try:
             self._files.close()
         except OSError:
-            if kind is None:  # else the first error is the one to tell
+            if kind is None:  # otherwise report the first error
                 raise
 
     def _start_session(self, session: Session) -> None:
@@ -100,9 +109,9 @@ class Tracker:
 
     def _write(self, **content: object) -> None:
         self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
-        self._events.flush()  # people look at the curves while they grow
+        self._events.flush()  # users watch the curves during training
 
 
 def _event_file_name() -> str:
-    # TensorBoard asks for the word tfevents, and reads the files of a run in the order of their names.
+    # TensorBoard requires "tfevents" in the name, and reads the files of a run in lexicographic order.
     return f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"

@@ -1,4 +1,4 @@
-"""The main loop. It knows nothing about a model but its loss."""
+"""The training loop, which depends only on a model's loss."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ from ml_playground.training.world import World
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call of :meth:`Trainer.fit` ended."""
+    """Result of a call to :meth:`Trainer.fit`."""
 
     progress: Progress
     signum: int | None = None
-    """The signal that stopped it, or None."""
+    """Signal that stopped training, or None."""
     pruned: bool = False
-    """Whether its observer ended it early."""
+    """Whether the observer stopped training early."""
 
 
 Observer = Callable[[Progress], bool]
-"""Told of each evaluation; whether to continue."""
+"""Callback invoked after each evaluation; returns whether to continue."""
 
 
 class Trainer:
-    """Trains one model on one dataset. What comes of it goes to a tracker, a display and a writer."""
+    """Trains one model on one dataset and reports to a tracker, a display and a checkpoint writer."""
 
     def __init__(
         self,
@@ -60,12 +60,14 @@ class Trainer:
         settings: Settings,
         world: World = World(),  # noqa: B008  # immutable
     ) -> None:
-        """Args:
-            settings: Those of the run by dotted key, which travel in checkpoints.
-            world: This process among those that train the model together.
+        """Build the optimizer, the training state and the batches.
+
+        Args:
+            settings: Settings of the run by dotted key, saved in checkpoints.
+            world: Rank of this process and number of processes that train the model together.
 
         Raises:
-            DataError: the dataset is too small for the block size.
+            DataError: If the dataset is too small for the block size.
         """
         self._config = config
         self._runtime = config.runtime
@@ -96,21 +98,21 @@ class Trainer:
 
     @property
     def progress(self) -> Progress:
-        """How far the run is."""
+        """Current progress of the run."""
         return self._state.progress
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to do: all steps are done and evaluated, or patience is at its end."""
+        """Whether training is complete: all steps are done and evaluated, or early stopping has triggered."""
         progress, patience = self.progress, self._runtime.early_stop_patience
         complete = progress.step >= self._runtime.max_iters and progress.evaluated == progress.step
         return complete or bool(patience and progress.patience >= patience)
 
     def compile(self) -> bool:
-        """Compile the loss where ``torch.compile`` works; whether it does.
+        """Compile the loss if ``torch.compile`` works here, and return whether it did.
 
         Raises:
-            CompileError: it does not, and ``compile = "on"`` insists.
+            CompileError: If compilation fails and ``compile = "on"``.
         """
         data, runtime = self._config.data, self._runtime
         train = (data.batch_size, data.block_size)
@@ -140,13 +142,14 @@ class Trainer:
     def fit(
         self, tracker: Tracker, display: Display, writer: CheckpointWriter, observer: Observer = lambda _: True
     ) -> Outcome:
-        """Train until done, or until a signal or the observer asks to stop; in all cases the state is saved.
+        """Train until done, or until a signal or the observer requests a stop. The state is saved in every case.
 
         Args:
-            tracker: Gets the curves.
-            display: Shows them to people.
-            writer: Writes the checkpoints; the last one is written when this returns.
-            observer: Told of each evaluation. A resumed run tells it once more of the one that it was saved with.
+            tracker: Receives the metrics.
+            display: Shows progress on the terminal.
+            writer: Writes the checkpoints. The last one has been written when this returns.
+            observer: Called after each evaluation. A resumed run calls it again for the evaluation stored in its
+                checkpoint.
         """
         progress, should_continue = self.progress, True
         with StopSignal() as stop, writer:
@@ -161,7 +164,7 @@ class Trainer:
                 if stop.signum or self.done or not should_continue:
                     break
                 self._train_step(tracker, display)
-                writer.raise_failure()  # a step that cannot be saved is not worth its time
+                writer.raise_failure()  # do not spend time on steps that cannot be saved
                 if writer.is_due:
                     self._save(tracker, writer)
             if stop.signum:
@@ -171,7 +174,7 @@ class Trainer:
         return Outcome(progress, stop.signum, pruned=not (should_continue or self.done))
 
     def evaluate(self, stopped: Callable[[], bool] = lambda: False) -> float | None:
-        """Validation loss in nats per token, of the EMA weights where there are any; None where ``stopped``."""
+        """Return the validation loss in nats per token, using the EMA weights if enabled; None if ``stopped``."""
         self._model.eval()
         try:
             with self._state.ema_weights():
@@ -204,7 +207,7 @@ class Trainer:
         progress.step += 1
         progress.tokens += self._tokens_per_step
         logged = progress.step % self._runtime.log_interval == 0 or progress.step == 1
-        # Reading a number waits for an accelerator, so only when it is logged; a CPU has nothing to wait for.
+        # Reading a value synchronizes with an accelerator, so do it only on logged steps; on a CPU it is free.
         if logged or self._hardware.device.type == "cpu":
             self._refuse_nonfinite()
         value = loss.item() if logged else 0.0
@@ -216,7 +219,7 @@ class Trainer:
             self._log(tracker, display, value, rate)
 
     def _log(self, tracker: Tracker, display: Display, loss: float, rate: float) -> None:
-        # Over all steps since the last one: on an accelerator a single step only queues its work.
+        # Averaged over all steps since the last log: on an accelerator a single step only enqueues its work.
         step_time = self._unlogged_seconds / self._unlogged_steps
         self._unlogged_steps, self._unlogged_seconds = 0, 0.0
         tokens_per_second = self._tokens_per_step / step_time
@@ -232,12 +235,12 @@ class Trainer:
         tracker.log(self.progress.step, scalars)
 
     def _update(self, loss: torch.Tensor) -> torch.Tensor:
-        """Change the weights, unless the loss or the gradients are not finite; whether they are."""
+        """Update the weights unless the loss or the gradients are non-finite, and return whether they are finite."""
         state, clip = self._state, self._config.optim.grad_clip
         finite = loss.isfinite()
         if state.scaler.is_enabled():
-            # It skips by itself, and too large a scale is no failure. Of an optimizer it asks for param_groups and
-            # step(), which ours has.
+            # GradScaler skips non-finite updates itself, and too large a scale is not a failure. It only needs
+            # param_groups and step() of an optimizer, which ours provide.
             optimizer = cast("TorchOptimizer", state.optimizer)
             if clip:
                 state.scaler.unscale_(optimizer)
@@ -261,7 +264,7 @@ class Trainer:
             )
 
     def accumulate_gradients(self) -> torch.Tensor:
-        """Backward over all micro steps; the mean of their losses."""
+        """Run the backward pass over all micro steps and return the mean of their losses."""
         accumulation = self._config.data.grad_accum_steps
         total = torch.zeros((), device=self._hardware.device)
         for micro_step in range(accumulation):
@@ -283,7 +286,7 @@ class Trainer:
     def _evaluation_is_due(self) -> bool:
         progress = self.progress
         if progress.evaluated == progress.step:
-            return False  # resumed from the checkpoint that this evaluation wrote
+            return False  # resumed from the checkpoint written after this evaluation
         return progress.step % self._runtime.eval_interval == 0 or progress.step >= self._runtime.max_iters
 
     def _record(self, val_loss: float, tracker: Tracker, display: Display) -> None:

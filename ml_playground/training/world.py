@@ -1,4 +1,4 @@
-"""The processes that train one model together."""
+"""Data-parallel training across processes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class World:
-    """This process among them. Here it is alone; several exchange numbers by overriding both methods."""
+    """Rank and world size. This class is for a single process; subclasses override both methods to communicate."""
 
     rank: int = 0
-    """This process, from 0."""
+    """Index of this process, from 0."""
     size: int = 1
-    """How many there are. Each takes its own share of the micro steps' windows and of the evaluation."""
+    """Number of processes. Each takes its own share of the training windows and of the evaluation."""
 
     def sum(self, numbers: Tensor) -> Tensor:
-        """The sum of the same tensor over all processes, of the same shape."""
+        """Return the elementwise sum of a tensor over all processes (all-reduce)."""
         return numbers
 
     def average(self, tensors: Iterable[Tensor]) -> None:
