@@ -1,4 +1,4 @@
-"""What the trainer and the sampler ask of a model, and what a family gives, whatever it is."""
+"""Interfaces of language models and model families, as used by the trainer and the sampler."""
 
 from __future__ import annotations
 
@@ -15,117 +15,117 @@ from ml_playground.models.kernels.cross_entropy import cross_entropy
 
 
 class Cache(Protocol):
-    """What a model remembers of past tokens while it generates."""
+    """State of past tokens that a model keeps during generation."""
 
     length: int
-    """Tokens seen."""
+    """Number of tokens seen."""
     window: int
-    """Tokens that are kept."""
+    """Maximum number of tokens kept."""
 
     def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Add a layer's keys and values of new tokens; those of all that are kept come back.
+        """Append a layer's keys and values of new tokens and return those of all kept tokens.
 
-        Both have the shape (batch, heads, tokens, head width).
+        All have shape (batch, heads, tokens, head width).
         """
         ...
 
 
 class LanguageModel(nn.Module, ABC):
-    """A causal model of token ids."""
+    """A causal language model over token ids."""
 
     block_size: int
-    """Longest context in tokens."""
+    """Maximum context length in tokens."""
     vocab_size: int
     sliding_window: bool
-    """Whether positions are relative, so that the context of a cached model moves on past ``block_size`` tokens."""
+    """Whether positions are relative, so that a cached context can slide beyond ``block_size`` tokens."""
 
     @property
     @abstractmethod
     def args(self) -> ModelArgs:
-        """What it takes to build the same model; travels in checkpoints."""
+        """Arguments to rebuild this model; saved in checkpoints."""
 
     @abstractmethod
     def new_cache(self, batch: int, window: int) -> Cache:
-        """An empty cache of the newest ``window`` tokens, for generation."""
+        """Create an empty cache of the newest ``window`` tokens, for generation."""
 
     @abstractmethod
     def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
-        """Final hidden states, shape (batch, tokens, width), for ids of shape (batch, tokens).
+        """Return the final hidden states, shape (batch, tokens, width), for ids of shape (batch, tokens).
 
-        With a cache, ``ids`` continue what the cache has seen, and are added to it.
+        With a cache, ``ids`` continue the cached tokens and are appended to them.
         """
 
     @property
     @abstractmethod
     def head_weight(self) -> Tensor:
-        """The matrix from hidden states to logits, shape (vocab_size, width)."""
+        """Weight matrix that maps hidden states to logits, shape (vocab_size, width)."""
 
     def head(self, hidden: Tensor) -> Tensor:
-        """Logits over the vocabulary, shape (..., vocab_size), for hidden states of shape (..., width)."""
+        """Return logits, shape (..., vocab_size), for hidden states of shape (..., width)."""
         return F.linear(hidden, self.head_weight)
 
     def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
-        """Logits, shape (batch, tokens, vocab_size), for ids of shape (batch, tokens)."""
+        """Return logits, shape (batch, tokens, vocab_size), for ids of shape (batch, tokens)."""
         return self.head(self.hidden(ids, cache))
 
     def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross entropy in nats over the targets that are not -1; both of shape (batch, tokens)."""
+        """Return the mean cross entropy in nats over targets other than -1; both arguments are (batch, tokens)."""
         return cross_entropy(self.hidden(ids).flatten(0, 1), self.head_weight, targets.flatten())
 
     def trainable_state(self) -> dict[str, Tensor]:
-        """The tensors by name that a checkpoint has: all but frozen parameters, which are where they came from."""
+        """Return the tensors to save in a checkpoint, by name: all except frozen parameters, which can be reloaded."""
         frozen = self._frozen()
         return {name: tensor for name, tensor in self.state_dict().items() if name not in frozen}
 
     def load_trainable_state(self, state: Mapping[str, Tensor]) -> None:
-        """Load what :meth:`trainable_state` gave.
+        """Load a state returned by :meth:`trainable_state`.
 
         Raises:
-            RuntimeError: a tensor is missing, unknown, or of another shape.
+            RuntimeError: If a tensor is missing, unexpected, or has the wrong shape.
         """
         if wrong := self.trainable_state().keys() ^ state.keys():
             raise RuntimeError(f"weights do not fit the model: {min(wrong)} is missing or unknown")
         self.load_state_dict(state, strict=False)
 
     def _frozen(self) -> set[str]:
-        # Duplicates, too: a tied matrix has several names.
+        # Keep duplicates: a tied matrix has several names.
         return {name for name, p in self.named_parameters(remove_duplicate=False) if not p.requires_grad}
 
 
 class ModelFamily(ABC):
-    """A family of models: from its arguments to a model, and to and from other programs."""
+    """A model architecture: builds models from arguments, and converts them to and from Hugging Face."""
 
     config: ClassVar[type[ModelConfig]]
-    """Its ``[train.model]``."""
+    """Config class of the family's ``[train.model]`` table."""
 
     @abstractmethod
     def create(self, args: ModelArgs) -> LanguageModel:
-        """A model to train: freshly initialised, or pretrained.
+        """Build a model to train, newly initialized or pretrained.
 
         Raises:
-            TypeError: an argument is missing, or unknown.
+            TypeError: If an argument is missing or unknown.
         """
 
     def restore(self, args: ModelArgs) -> LanguageModel:
-        """A model whose trained weights are to be loaded from a checkpoint; by default as :meth:`create` makes it."""
+        """Build a model whose weights will be loaded from a checkpoint; defaults to :meth:`create`."""
         return self.create(args)
 
     @abstractmethod
     def parameter_count(self, args: ModelArgs) -> int:
-        """How many numbers such a model learns, without building it: what memory is judged by first."""
+        """Return the number of trainable parameters without building the model, for an early memory check."""
 
     def to_hugging_face(self, model: LanguageModel) -> HuggingFaceModel:
-        """The same model for transformers.
+        """Convert a model to the format of ``transformers``.
 
         Raises:
-            ValueError: transformers has no such model.
+            ValueError: If ``transformers`` does not support the architecture.
         """
         raise ValueError(f"transformers has no {type(model).__name__}")
 
     def from_hugging_face(self, theirs: HuggingFaceModel) -> LanguageModel:
-        """The same model from transformers.
+        """Convert a model from the format of ``transformers``.
 
         Raises:
-            ValueError: it has what this family has not.
+            ValueError: If it uses features that this family does not support.
         """
         raise ValueError(f"{theirs.config.get('model_type')}: not a model of this family")

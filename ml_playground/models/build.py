@@ -1,4 +1,4 @@
-"""From a checkpoint's arguments to a model."""
+"""Build models from the arguments saved in checkpoints."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from ml_playground.models.registry import families
 
 
 def parameter_count(args: ModelArgs) -> int:
-    """How many numbers a model of these arguments learns, without building it.
+    """Return the number of trainable parameters of a model without building it.
 
     Raises:
-        UserError, TypeError: as :func:`create_model` does.
+        UserError, TypeError: As for :func:`create_model`.
     """
     return _family(args).parameter_count(args)
 
 
 def create_model(args: ModelArgs) -> LanguageModel:
-    """A model of these arguments to train: freshly initialised, or pretrained where its family says so.
+    """Build a model to train, newly initialized or, depending on the family, pretrained.
 
     Raises:
-        UserError: no family has that name.
-        TypeError: an argument is missing, or unknown.
+        UserError: If no family has that name.
+        TypeError: If an argument is missing or unknown.
     """
     return _family(args).create(args)
 
 
 def build_model(args: ModelArgs) -> LanguageModel:
-    """A model of these arguments whose trained weights are to be loaded; nanoGPT's arguments name no family.
+    """Build a model whose trained weights will be loaded; nanoGPT's arguments do not name a family.
 
     Raises:
-        UserError: no family has that name.
-        TypeError: an argument is missing, or unknown.
+        UserError: If no family has that name.
+        TypeError: If an argument is missing or unknown.
     """
     return _family(args).restore(args)
 

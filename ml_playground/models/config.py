@@ -1,7 +1,7 @@
-"""``[train.model]``: the shape of the network, one table for each model family.
+"""``[train.model]``: the architecture of the model, with one config class per model family.
 
-The tables of the built-in families stand here and not beside their networks, so that a config is checked without
-importing torch.
+The config classes of the built-in families are defined here and not next to their models, so that a config can be
+validated without importing torch.
 """
 
 from __future__ import annotations
@@ -13,33 +13,35 @@ from omegaconf import MISSING, SI
 from ml_playground.ranges import SettingError, bounded
 
 ModelArgs = dict[str, int | float | bool | str]
-"""What it takes to build a model again: its family, the settings of that family, and ``vocab_size``."""
+"""Arguments to rebuild a model: its family, the settings of that family, and ``vocab_size``."""
 DEFAULT_FAMILY = "gpt"
-"""Of experiments and of checkpoints that name none; those of nanoGPT do not."""
+"""Family of experiments and checkpoints that do not name one, such as nanoGPT's checkpoints."""
 
 
 @dataclass
 class ModelConfig:
-    """What all families have. A family's own table is a subclass."""
+    """Settings common to all families. The config of each family is a subclass."""
 
     family: str = DEFAULT_FAMILY
     """Architecture of the model: ``gpt``, ``qwen3``, or one that another package registers."""
     block_size: int = bounded(SI("${train.data.block_size}"), ge=1)
-    """Longest context in tokens that the model has positions for."""
+    """Maximum context length in tokens."""
 
     def args(self, vocab_size: int) -> ModelArgs:
-        """What a checkpoint says about a model of these settings."""
+        """Return the model arguments to save in a checkpoint."""
         return {**{field.name: getattr(self, field.name) for field in fields(self)}, "vocab_size": vocab_size}
 
     def check(self) -> None:
-        """Raises:
-        SettingError: settings contradict each other.
+        """Check the settings against each other.
+
+        Raises:
+            SettingError: If settings contradict each other.
         """
 
 
 @dataclass
 class DecoderConfig(ModelConfig):
-    """What ``gpt`` and ``qwen3`` share."""
+    """Settings shared by ``gpt`` and ``qwen3``."""
 
     n_layer: int = bounded(MISSING, ge=1)
     n_head: int = bounded(MISSING, ge=1)
@@ -57,30 +59,30 @@ class DecoderConfig(ModelConfig):
 
 @dataclass
 class GPTConfig(DecoderConfig):
-    """``family = "gpt"``: GPT-2's learned positions, layer norms, GELU. nanoGPT's checkpoints are of this family."""
+    """``family = "gpt"``: GPT-2 with learned positions, LayerNorm and GELU. Compatible with nanoGPT checkpoints."""
 
     bias: bool = False
-    """Bias in linear layers and layer norms, as GPT-2 has it."""
+    """Use biases in linear layers and layer norms, as in GPT-2."""
     norm_eps: float = bounded(1e-5, gt=0)
-    """Added to the variance in layer norms."""
+    """Epsilon added to the variance in layer norms."""
 
 
 @dataclass
 class Qwen3Config(DecoderConfig):
-    """``family = "qwen3"``: rotary positions, RMSNorm, normalised queries and keys, SwiGLU.
+    """``family = "qwen3"``: rotary position embeddings, RMSNorm, QK-Norm, SwiGLU.
 
-    Such a model runs in other programs without custom code.
+    These models run in other programs without custom code.
     """
 
     family: str = "qwen3"
     n_kv_head: int | None = bounded(None, ge=1)
-    """Heads of keys and values, a divisor of ``n_head``. Unset: ``n_head``."""
+    """Number of key-value heads, a divisor of ``n_head``. Defaults to ``n_head``."""
     n_inner: int | None = bounded(None, ge=1)
-    """Width inside the MLP. Unset: 8/3 of ``n_embd``, up to a multiple of 32."""
+    """Hidden width of the MLP. Defaults to 8/3 of ``n_embd``, rounded up to a multiple of 32."""
     rope_theta: float = bounded(10_000.0, gt=0)
-    """Longest wavelength of the rotary positions, in tokens over 2 pi."""
+    """Base of the rotary position embeddings: the longest wavelength in tokens, divided by 2 pi."""
     norm_eps: float = bounded(1e-6, gt=0)
-    """Added to the mean square in RMSNorm."""
+    """Epsilon added to the mean square in RMSNorm."""
 
     def args(self, vocab_size: int) -> ModelArgs:
         unset = {"n_kv_head": self.n_kv_head or self.n_head, "n_inner": self.n_inner or _default_inner(self.n_embd)}
@@ -102,29 +104,29 @@ class Qwen3Config(DecoderConfig):
 
 
 CONFIGS: dict[str, type[ModelConfig]] = {"gpt": GPTConfig, "qwen3": Qwen3Config}
-"""Of the built-in families."""
+"""Config classes of the built-in families."""
 
 
 def config_class(family: str) -> type[ModelConfig]:
-    """The table of a family.
+    """Return the config class of a family.
 
     Raises:
-        UserError: no family has that name.
+        UserError: If no family has that name.
     """
     if family in CONFIGS:
         return CONFIGS[family]
-    # Here and not above: it imports torch.
+    # Imported lazily because it imports torch.
     from ml_playground.models.registry import families
 
     return families.get(family).config
 
 
 def config_from(args: ModelArgs) -> ModelConfig:
-    """The settings of a model that a checkpoint has these arguments of; what they lack has its default.
+    """Return the config for model arguments from a checkpoint; missing optional settings get their defaults.
 
     Raises:
-        UserError: no family has that name.
-        TypeError: an argument is missing.
+        UserError: If no family has that name.
+        TypeError: If a required argument is missing.
     """
     args = {"family": DEFAULT_FAMILY, **args}
     kind = config_class(str(args["family"]))
@@ -135,5 +137,5 @@ def config_from(args: ModelArgs) -> ModelConfig:
 
 
 def _default_inner(n_embd: int) -> int:
-    """8/3 of the width, which gives SwiGLU's three matrices the size of a plain MLP's two, up to a multiple of 32."""
+    """Return 8/3 of the width, rounded up to a multiple of 32, so that SwiGLU is the size of a plain 4x MLP."""
     return -(-8 * n_embd // 96) * 32

@@ -1,6 +1,7 @@
-"""GPT-2's architecture with nanoGPT's parameter names, so that checkpoints of either load in the other.
+"""GPT-2 with nanoGPT's parameter names, so that checkpoints are compatible in both directions.
 
-Source: Radford et al. (2019), https://github.com/karpathy/nanoGPT. Pre-norm blocks, learned positions, tied head.
+Source: Radford et al. (2019), https://github.com/karpathy/nanoGPT. Pre-norm blocks, learned position embeddings, tied
+output head.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ class GPTArgs:
 
     @property
     def parameters(self) -> int:
-        """How many numbers a model of this shape learns."""
+        """Number of trainable parameters."""
         width, biases = self.n_embd, int(self.bias)
         block = 12 * width * width + 2 * width + biases * 11 * width
         return (self.vocab_size + self.block_size + 1 + biases) * width + self.n_layer * block
 
 
 class CausalSelfAttention(nn.Module):
-    """Multi-head attention to the past."""
+    """Multi-head causal self-attention."""
 
     def __init__(self, args: GPTArgs) -> None:
         super().__init__()
@@ -53,7 +54,7 @@ class CausalSelfAttention(nn.Module):
         self.resid_dropout = nn.Dropout(args.dropout)
 
     def forward(self, x: Tensor, cache: Cache | None, layer: int) -> Tensor:
-        """Shape (batch, tokens, width), of ``x`` in the same shape."""
+        """Apply attention to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         batch, length, width = x.shape
         heads = self.c_attn(x).view(batch, length, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind(0)
@@ -66,7 +67,7 @@ class CausalSelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Two linear layers with a GELU between, four times as wide inside."""
+    """Two linear layers with GELU in between and a hidden width of four times the model's."""
 
     def __init__(self, args: GPTArgs) -> None:
         super().__init__()
@@ -75,7 +76,7 @@ class MLP(nn.Module):
         self.dropout = nn.Dropout(args.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape (batch, tokens, width), of ``x`` in the same shape."""
+        """Apply the MLP to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         out: Tensor = self.dropout(self.c_proj(F.gelu(self.c_fc(x))))
         return out
 
@@ -91,14 +92,14 @@ class Block(nn.Module):
         self.mlp = MLP(args)
 
     def forward(self, x: Tensor, cache: Cache | None, layer: int) -> Tensor:
-        """Shape (batch, tokens, width), of ``x`` in the same shape."""
+        """Apply the block to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         x = x + self.attn(self.ln_1(x), cache, layer)
         out: Tensor = x + self.mlp(self.ln_2(x))
         return out
 
 
 class Transformer(nn.Module):
-    """Embeddings, blocks and the final norm, under the names that checkpoints use."""
+    """Embeddings, blocks and the final norm, with the names used in checkpoints."""
 
     def __init__(self, args: GPTArgs) -> None:
         super().__init__()
@@ -109,7 +110,7 @@ class Transformer(nn.Module):
         self.ln_f = nn.LayerNorm(args.n_embd, eps=args.norm_eps, bias=args.bias)
 
     def forward(self, ids: Tensor, cache: Cache | None) -> Tensor:
-        """Final hidden states, shape (batch, tokens, width), of ids of shape (batch, tokens)."""
+        """Return the final hidden states, shape (batch, tokens, width), for ids of shape (batch, tokens)."""
         start = 0 if cache is None else cache.length
         positions = torch.arange(start, start + ids.shape[1], device=ids.device)
         x = self.drop(self.wte(ids) + self.wpe(positions))
@@ -122,7 +123,7 @@ class Transformer(nn.Module):
 
 
 class GPT(LanguageModel):
-    """The model; the head shares its matrix with the token embedding."""
+    """The GPT language model; the output head is tied to the token embedding."""
 
     sliding_window = False
 
@@ -152,7 +153,7 @@ class GPT(LanguageModel):
         return self.lm_head.weight
 
     def _initialise(self) -> None:
-        """GPT-2's initialisation: projections into the residual stream are smaller, by their number."""
+        """Initialize as GPT-2: residual projections are scaled down by the square root of their number."""
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
                 residual = name.endswith("c_proj.weight")
@@ -162,10 +163,10 @@ class GPT(LanguageModel):
 
 
 class GPTFamily(ModelFamily):
-    """GPT-2 and nanoGPT."""
+    """The GPT-2 and nanoGPT family."""
 
     config = GPTConfig
-    # transformers keeps these as Conv1D, whose matrix is that of a linear layer transposed.
+    # transformers implements these as Conv1D, whose weight is the transpose of a linear layer's.
     _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
     def create(self, args: ModelArgs) -> GPT:
@@ -177,7 +178,7 @@ class GPTFamily(ModelFamily):
     def to_hugging_face(self, model: LanguageModel) -> HuggingFaceModel:
         args, own = _shape(model.args), model.state_dict()
         with torch.device("meta"):
-            names = GPT(replace(args, bias=True)).state_dict()  # GPT-2 always has biases; zeros are as good as none
+            names = GPT(replace(args, bias=True)).state_dict()  # GPT-2 always has biases; zeros are equivalent to none
         weights = {name: own.get(name, torch.zeros(tensor.shape)) for name, tensor in names.items()}
         del weights["lm_head.weight"]
         config = {
@@ -213,7 +214,7 @@ class GPTFamily(ModelFamily):
         return model
 
     def _transposed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Copies of the weights, in the layout of the other program."""
+        """Copy the weights, converting between our layout and that of transformers."""
         return {
             name: (tensor.t() if name.endswith(self._TRANSPOSED) else tensor).detach().clone().contiguous()
             for name, tensor in weights.items()
@@ -221,7 +222,7 @@ class GPTFamily(ModelFamily):
 
 
 def _shape(args: ModelArgs) -> GPTArgs:
-    return GPTArgs(**{name: value for name, value in args.items() if name != "family"})  # type: ignore[arg-type]  # the untyped form of its fields
+    return GPTArgs(**{name: value for name, value in args.items() if name != "family"})  # type: ignore[arg-type]  # untyped field values
 
 
 families.register("gpt")(GPTFamily())

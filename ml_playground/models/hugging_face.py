@@ -1,4 +1,4 @@
-"""A model as transformers keeps it."""
+"""Representation of a model in the format of ``transformers``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class HuggingFaceModel:
-    """The two parts of a folder that ``from_pretrained`` reads."""
+    """Config and weights of a folder that ``from_pretrained`` loads."""
 
     config: dict[str, Any]
-    """``config.json``, which has numbers, strings and tables."""
+    """Content of ``config.json``."""
     weights: dict[str, Tensor]
-    """State dict of the class that ``config["architectures"]`` names; a tied head is left out."""
+    """State dict of the class in ``config["architectures"]``, without a tied head."""
 
     def expect(self, **settings: object) -> None:
-        """Raises:
-        ValueError: a setting is there and has another value than the one that our model has built in.
+        """Check that settings, where present in the config, have the values our implementation supports.
+
+        Raises:
+            ValueError: If a setting has another value.
         """
         for name, value in settings.items():
             if (theirs := self.config.get(name, value)) != value:

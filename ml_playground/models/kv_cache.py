@@ -1,4 +1,4 @@
-"""What attention remembers while text is generated."""
+"""Key-value cache for generation."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from ml_playground.models.kernels.attention import attention_dtype
 
 
 class KVCache:
-    """Keys and values of the newest tokens, in memory that is allocated once.
+    """Keys and values of the newest tokens, in preallocated ring buffers.
 
-    A full cache forgets its oldest token for each new one, whose place it takes: attention of one token to all that
-    are kept does not ask for their order.
+    In a full cache each new token overwrites the oldest one: attention of a single token over all cached ones does not
+    depend on their order.
     """
 
     def __init__(self, layers: int, batch: int, window: int) -> None:
-        """``window``: tokens that are kept."""
+        """Create an empty cache that keeps the newest ``window`` tokens; memory is allocated on first use."""
         self.batch = batch
         self.window = window
         self.length = 0
-        """Tokens seen."""
+        """Number of tokens seen."""
         self._layers: list[tuple[Tensor, Tensor] | None] = [None] * layers
 
     def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Add a layer's keys and values of new tokens; those of all that are kept come back.
+        """Append a layer's keys and values of new tokens and return those of all kept tokens.
 
-        Both have the shape (batch, heads, tokens, head width). A batch of 1 stands for all of the cache's rows.
+        All have shape (batch, heads, tokens, head width). A batch of 1 is broadcast to all rows of the cache.
 
         Raises:
-            ValueError: several new tokens that do not fit.
+            ValueError: If several new tokens do not fit.
         """
         new = key.shape[2]
         if new > 1 and self.length + new > self.window:

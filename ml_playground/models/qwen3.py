@@ -1,8 +1,7 @@
-"""Qwen3's architecture with Hugging Face's parameter names, so that others run our weights as they are.
+"""Qwen3 with Hugging Face's parameter names, so that other programs can use the weights unchanged.
 
-Source: Qwen team (2025), https://arxiv.org/abs/2505.09388. Pre-norm blocks with RMSNorm, rotary positions (Su et al.,
-2021), normalised queries and keys, SwiGLU (Shazeer, 2020), heads that share keys and values (Ainslie et al., 2023),
-tied head.
+Source: Qwen team (2025), https://arxiv.org/abs/2505.09388. Pre-norm blocks with RMSNorm, rotary position embeddings (Su
+et al., 2021), QK-Norm, SwiGLU (Shazeer, 2020), grouped-query attention (Ainslie et al., 2023), tied output head.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from ml_playground.models.registry import families
 
 @dataclass(frozen=True)
 class Qwen3Args:
-    """Shape of the network, under the names that ``[train.model]`` uses."""
+    """Architecture arguments, with the names used in ``[train.model]``."""
 
     n_layer: int
     n_head: int
@@ -38,12 +37,12 @@ class Qwen3Args:
 
     @property
     def head_dim(self) -> int:
-        """Width of a head."""
+        """Width of an attention head."""
         return self.n_embd // self.n_head
 
     @property
     def parameters(self) -> int:
-        """How many numbers a model of this shape learns."""
+        """Number of trainable parameters."""
         width, head = self.n_embd, self.head_dim
         attention = 2 * width * head * (self.n_head + self.n_kv_head) + 2 * head
         block = attention + 3 * width * self.n_inner + 2 * width
@@ -51,7 +50,7 @@ class Qwen3Args:
 
 
 class Attention(nn.Module):
-    """Attention to the past by rotated, normalised queries and keys."""
+    """Grouped-query causal attention with QK-Norm and rotary position embeddings."""
 
     def __init__(self, args: Qwen3Args) -> None:
         super().__init__()
@@ -65,7 +64,7 @@ class Attention(nn.Module):
         self.k_norm = nn.RMSNorm(args.head_dim, eps=args.norm_eps)
 
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: Cache | None, layer: int) -> Tensor:
-        """Shape (batch, tokens, width), of ``x`` in the same shape."""
+        """Apply attention to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         # (batch, tokens, heads, head width)
         query, key, value = (
             projection(x).unflatten(-1, (-1, self.head_dim)) for projection in (self.q_proj, self.k_proj, self.v_proj)
@@ -81,7 +80,7 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """SwiGLU: one projection gates another."""
+    """SwiGLU MLP, in which one projection gates another."""
 
     def __init__(self, args: Qwen3Args) -> None:
         super().__init__()
@@ -90,7 +89,7 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(args.n_inner, args.n_embd, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape (batch, tokens, width), of ``x`` in the same shape."""
+        """Apply the MLP to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
         return out
 
@@ -107,14 +106,14 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(args.dropout)
 
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: Cache | None, layer: int) -> Tensor:
-        """Shape (batch, tokens, width), of ``x`` in the same shape."""
+        """Apply the layer to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         x = x + self.dropout(self.self_attn(self.input_layernorm(x), rotation, cache, layer))
         out: Tensor = x + self.dropout(self.mlp(self.post_attention_layernorm(x)))
         return out
 
 
 class Decoder(nn.Module):
-    """Embedding, layers and the final norm, under the names that checkpoints use."""
+    """Embedding, layers and the final norm, with the names used in checkpoints."""
 
     cos: Tensor
     sin: Tensor
@@ -131,11 +130,11 @@ class Decoder(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
 
     def forward(self, ids: Tensor, cache: Cache | None) -> Tensor:
-        """Final hidden states, shape (batch, tokens, width), of ids of shape (batch, tokens)."""
+        """Return the final hidden states, shape (batch, tokens, width), for ids of shape (batch, tokens)."""
         start = 0 if cache is None else cache.length
         end = start + ids.shape[1]
         rotation = (self.cos[start:end], self.sin[start:end])
-        if end > len(self.cos):  # a sliding window counts on past the longest context
+        if end > len(self.cos):  # with a sliding window, positions continue past the maximum context length
             rotation = rotations(torch.arange(start, end, device=ids.device), self.cos.shape[-1], self.rope_theta)
         x = self.dropout(self.embed_tokens(ids))
         for layer, block in enumerate(self.layers):
@@ -147,7 +146,7 @@ class Decoder(nn.Module):
 
 
 class Qwen3(LanguageModel):
-    """The model; the head shares its matrix with the token embedding."""
+    """The Qwen3 language model; the output head is tied to the token embedding."""
 
     sliding_window = True
 
@@ -177,7 +176,7 @@ class Qwen3(LanguageModel):
         return self.lm_head.weight
 
     def _initialise(self) -> None:
-        """Small normal weights; projections into the residual stream start at zero, which trains faster."""
+        """Initialize with small normal weights; residual projections start at zero, which trains faster."""
         for name, parameter in self.named_parameters():
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 nn.init.zeros_(parameter)
@@ -186,7 +185,7 @@ class Qwen3(LanguageModel):
 
 
 class Qwen3Family(ModelFamily):
-    """Qwen3, whose parameters have the names of transformers."""
+    """The Qwen3 family, with the parameter names of ``transformers``."""
 
     config = Qwen3Config
 
@@ -249,11 +248,11 @@ class Qwen3Family(ModelFamily):
 
 
 def _shape(args: ModelArgs) -> Qwen3Args:
-    return Qwen3Args(**{name: value for name, value in args.items() if name != "family"})  # type: ignore[arg-type]  # the untyped form of its fields
+    return Qwen3Args(**{name: value for name, value in args.items() if name != "family"})  # type: ignore[arg-type]  # untyped field values
 
 
 def rotations(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Cosines and signed sines for :func:`rotate`, each of shape (positions, 1, head_dim)."""
+    """Return cosines and signed sines for :func:`rotate`, each of shape (positions, 1, head_dim)."""
     exponents = torch.arange(0, head_dim, 2, dtype=torch.float32, device=positions.device) / head_dim
     angles = torch.outer(positions.float(), theta**-exponents).unsqueeze(1)
     cos, sin = angles.cos(), angles.sin()
@@ -261,7 +260,7 @@ def rotations(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, T
 
 
 def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn the pairs (i, i + half) of heads of shape (batch, tokens, heads, head width) by their position's angle."""
+    """Rotate the pairs (i, i + half) of ``x``, shape (batch, tokens, heads, head width), by their position's angle."""
     cos, sin = rotation
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
 

@@ -1,6 +1,6 @@
-"""Model families by name.
+"""Registry of model families.
 
-A family is a module of ``ml_playground.models``, or one that another package names under the entry point group
+A family is a module of ``ml_playground.models``, or a module that another package declares in the entry point group
 ``ml_playground.models``.
 """
 

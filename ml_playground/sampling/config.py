@@ -1,4 +1,4 @@
-"""``[sample]``: which run to sample from, and what to write."""
+"""``[sample]``: which run to sample from, and how."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ml_playground.training.config import Device, Dtype
 
 _LEAST_PENALTY = 1e-3
 _LEAST_TEMPERATURE = 1e-30
-"""Logits divided by less leave the range of float32."""
+"""Dividing logits by a smaller temperature overflows float32."""
 
 
 @dataclass
 class SampleRuntimeConfig:
-    """``[sample.runtime]``: which run to sample from, and where."""
+    """``[sample.runtime]``: which run to sample from, and on which device."""
 
     out_dir: Path = SI("${train.runtime.out_dir}")
-    """Run folder whose checkpoint is used: the best, or the last where there is none."""
+    """Run folder whose checkpoint is used: the best one, or the last if there is no best."""
     checkpoint: Path | None = None
     """A checkpoint file to use instead, such as ``outputs/x/ckpt_step000100.pt``, or nanoGPT's ``ckpt.pt``."""
     seed: int = bounded(1337, ge=0, lt=2**63)
@@ -30,24 +30,24 @@ class SampleRuntimeConfig:
 
 @dataclass
 class SamplingConfig:
-    """``[sample.sample]``: what to write."""
+    """``[sample.sample]``: generation settings."""
 
     start: str = "\n"
-    """Prompt; ``FILE:prompt.txt`` reads it from a file. Line ends are read as those of a text are."""
+    """Prompt; ``FILE:prompt.txt`` reads it from a file. Line endings are normalized as in training text."""
     num_samples: int = bounded(1, ge=1, le=100_000)
     max_new_tokens: int = bounded(500, ge=1, le=100_000_000)
     temperature: float = bounded(0.8, ge=0)
-    """0 always takes the likeliest token."""
+    """Softmax temperature; 0 is greedy decoding."""
     top_k: int = bounded(0, ge=0)
-    """Keep the k likeliest tokens; 0 keeps all."""
+    """Keep the k most likely tokens; 0 keeps all."""
     top_p: float = bounded(1.0, gt=0, le=1)
-    """Keep the likeliest tokens that together have this probability; 1 keeps all."""
+    """Nucleus sampling: keep the most likely tokens whose cumulative probability reaches this; 1 keeps all."""
     min_p: float = bounded(0.0, ge=0, le=1)
-    """Keep the tokens that are at least this fraction as likely as the likeliest; 0 keeps all."""
+    """Keep tokens with at least this fraction of the probability of the most likely token; 0 keeps all."""
     repetition_penalty: float = bounded(1.0, gt=0, le=1000)
-    """Makes tokens less likely that the prompt or the sample has already; 1 does not, 1.1 to 1.3 is usual."""
+    """Penalizes tokens that already occur in the prompt or sample; 1 is no penalty, 1.1 to 1.3 is typical."""
     stop: list[str] = field(default_factory=list[str])
-    """A sample ends before the first of these strings."""
+    """Stop strings: a sample ends before the first occurrence of any of them."""
 
 
 @dataclass
@@ -59,8 +59,10 @@ class SampleConfig:
 
 
 def check_sampling(sampling: SamplingConfig) -> None:
-    """Raises:
-    SettingError: settings of sampling contradict each other.
+    """Check sampling settings.
+
+    Raises:
+        SettingError: If a setting is invalid.
     """
     if 0 < sampling.temperature < _LEAST_TEMPERATURE:
         raise SettingError(

@@ -1,4 +1,4 @@
-"""A model made ready to write."""
+"""Preparation of a model for decoding."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ml_playground.training.device import Hardware
 
 @torch.no_grad()
 def for_decoding(model: LanguageModel, hardware: Hardware) -> LanguageModel:
-    """The same model on a device, without dropout, its linear layers in the format that they are multiplied in.
+    """Move a model to a device in eval mode and cast its linear layers to the compute dtype, in place.
 
-    Autocast would else convert all weights for every token, which takes longer than the rest of it. What is not
-    multiplied stays as it is: a token embedding that shares its matrix with the head keeps the exact one.
+    Otherwise autocast would cast all weights for every token, which takes longer than the rest of the step. Other
+    parameters are unchanged: a token embedding tied to the head keeps the uncast matrix.
 
-    On CPUs matrices are laid out transposed. The library behind a product of 4 or more rows with a float32 matrix would
-    else bring it into that order for every token, which takes as long as the product itself.
+    On CPUs, weight matrices are stored transposed. Otherwise the BLAS library would reorder a float32 matrix for every
+    product with 4 or more rows, that is for every token, which takes as long as the product itself.
     """
     model.to(hardware.device).eval()
     for layer in model.modules():

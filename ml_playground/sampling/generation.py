@@ -1,4 +1,4 @@
-"""Tokens from a model, one step at a time, for all samples at once."""
+"""Autoregressive generation of a batch of samples."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ def generate(
     generator: torch.Generator,
     samples: int = 1,
 ) -> Iterator[list[int]]:
-    """Yield steps of one id a sample, all below ``vocab_size``, that follow a prompt of shape (tokens,).
+    """Yield one id per sample and step, all below ``vocab_size``, that continue a prompt of shape (tokens,).
 
-    Keys and values of past tokens are cached, so that a token costs one row and not the whole context. Past the context
-    it depends on the model's positions. Where it slides, a token sees itself and the ``block_size - 1`` before it, in
-    every layer. Else a full context restarts from its newer half, which is read anew: one pass for many tokens.
+    Keys and values of past tokens are cached, so that each step processes one token per sample instead of the whole
+    context. Behavior beyond the context length depends on the model's positions. With a sliding window, each token
+    attends to itself and the previous ``block_size - 1`` tokens, in every layer. Otherwise a full context is truncated
+    to its newer half, which is processed again in one pass, amortized over many tokens.
 
     Raises:
-        DivergedError: the model's outputs are not finite.
+        DivergedError: If the model's outputs are not finite.
     """
     length, total = len(prompt), len(prompt) + config.max_new_tokens
     ids = torch.empty(samples, total, dtype=torch.int64, device=prompt.device)
     ids[:, :length] = prompt
     cache = model.new_cache(samples, min(model.block_size, total))
-    # The prompt is the same for all samples and is read once.
+    # The prompt is the same for all samples and is processed once.
     fresh = ids[:1, max(0, length - model.block_size) : length]
     for end in range(length, total):
         if cache.length >= model.block_size and not model.sliding_window:
@@ -53,12 +54,12 @@ def generate(
 
 
 def sample_next_token(logits: Tensor, seen: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:
-    """One id a row, shape (batch, 1), from logits of shape (batch, vocab_size).
+    """Sample one id per row, shape (batch, 1), from logits of shape (batch, vocab_size).
 
-    Temperature 0 takes the likeliest. ``repetition_penalty`` is CTRL's (Keskar et al., 2019) for the ids ``seen`` so
-    far, of shape (batch, tokens). ``top_p`` is nucleus sampling (Holtzman et al., 2020): the token that crosses the
-    threshold is kept. ``min_p`` is that of Nguyen et al. (2024). They apply in this order, each to what the one before
-    left over.
+    Temperature 0 is greedy decoding. ``repetition_penalty`` is CTRL's (Keskar et al., 2019), applied to the ids
+    ``seen`` so far, of shape (batch, tokens). ``top_p`` is nucleus sampling (Holtzman et al., 2020): the token that
+    crosses the threshold is kept. ``min_p`` follows Nguyen et al. (2024). The filters are applied in the order penalty,
+    temperature, ``top_k``, ``top_p``, ``min_p``, each to the tokens left by the previous one.
     """
     if config.repetition_penalty != 1:
         found = logits.gather(1, seen)

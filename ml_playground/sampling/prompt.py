@@ -1,4 +1,4 @@
-"""The text that samples continue."""
+"""The prompt that samples continue."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _KEY = "sample.sample.start"
 
 
 def read_prompt(start: str) -> str:
-    r"""The prompt that ``start`` gives, or that the file has which it names as ``FILE:path``, as in nanoGPT.
+    r"""Return the prompt given by ``start``, or read it from a file given as ``FILE:path``, as in nanoGPT.
 
-    Line ends become ``\n``, as they do in texts.
+    Line endings are converted to ``\n``, as in training text.
 
     Raises:
-        DataError: the file cannot be read, or the prompt is empty.
+        DataError: If the file cannot be read, or the prompt is empty.
     """
     text = _read(Path(start.removeprefix(_FROM_FILE))) if start.startswith(_FROM_FILE) else start
     if not text:
@@ -28,10 +28,10 @@ def read_prompt(start: str) -> str:
 
 
 def encode_prompt(prompt: str, tokenizer: Tokenizer) -> list[int]:
-    """Ids of a prompt.
+    """Encode a prompt into token ids.
 
     Raises:
-        DataError: the vocabulary lacks some of its characters.
+        DataError: If the vocabulary lacks some of its characters.
     """
     try:
         return [int(token) for token in tokenizer.encode(prompt)]
@@ -51,7 +51,7 @@ def _read(path: Path) -> str:
 
 
 def _fix(prompt: str, tokenizer: Tokenizer) -> str:
-    """What to do about characters that the vocabulary lacks: accents have two forms in Unicode."""
+    """Suggest a fix for characters missing from the vocabulary: Unicode has two forms of accented characters."""
     for form, kind in (("NFC", "composed"), ("NFD", "decomposed")):
         other = unicodedata.normalize("NFC" if form == "NFC" else "NFD", prompt)
         if other != prompt:

@@ -1,4 +1,4 @@
-"""Samples of what was trained."""
+"""Sampling from trained models."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from ml_playground.training.device import Hardware, choose_hardware
 
 _SEPARATOR = "\n---------------\n"
 _MOST_PADDING = 128
-"""nanoGPT pads GPT-2's 50,257 tokens to 50,304, a multiple of 64."""
+"""Maximum vocabulary padding: nanoGPT pads GPT-2's 50,257 tokens to 50,304, a multiple of 64."""
 
 
 def sample(config: ExperimentConfig) -> None:
-    """Write samples of the best checkpoint to standard output as they come, and into ``samples/``.
+    """Stream samples from the best checkpoint to standard output, and save them to ``samples/``.
 
     Raises:
-        RunFolderError: there is no checkpoint.
-        CheckpointError: there is none that can be used.
-        DataError: the prompt has characters that the vocabulary lacks.
+        RunFolderError: If there is no checkpoint.
+        CheckpointError: If no checkpoint can be used.
+        DataError: If the prompt has characters that the vocabulary lacks.
     """
     runtime, wanted = config.sample.runtime, config.sample.sample
     start = normalized(read_prompt(wanted.start), config.prepare.normalize)
@@ -64,11 +64,11 @@ def sample(config: ExperimentConfig) -> None:
 def generate_text(
     trained: Trained, prompt: str, config: SamplingConfig | None = None, *, seed: int = 1337
 ) -> list[str]:
-    """Texts that begin with a prompt, ``config.num_samples`` of them; ``config.start`` is not read.
+    """Generate ``config.num_samples`` texts that start with a prompt; ``config.start`` is ignored.
 
     Raises:
-        DataError: the prompt is empty, or has characters that the vocabulary lacks.
-        CheckpointError: the checkpoint is nanoGPT's, which has no tokenizer.
+        DataError: If the prompt is empty, or has characters that the vocabulary lacks.
+        CheckpointError: If the checkpoint is from nanoGPT, which does not save a tokenizer.
     """
     config = config or SamplingConfig()
     if not trained.tokenizer:
@@ -92,10 +92,10 @@ def _write(
     hardware: Hardware,
     generator: torch.Generator,
 ) -> Iterator[None]:
-    """Fill the streams, and yield whenever they may have grown.
+    """Generate into the streams, and yield whenever they may have new text.
 
     Args:
-        prompt: Ids, shape (tokens,).
+        prompt: Token ids, shape (tokens,).
     """
     vocab_size = min(tokenizer.vocab_size, model.vocab_size)
     with hardware.autocast():
@@ -112,7 +112,7 @@ def _write(
 
 
 def _new_file(folder: Path, stem: str) -> Path:
-    """A file that no other process has, even one that samples in the same second; created empty."""
+    """Create an empty file with a unique name, even if another process samples in the same second."""
     folder.mkdir(exist_ok=True)
     path, number = folder / f"{stem}.txt", 1
     while True:
@@ -126,7 +126,7 @@ def _new_file(folder: Path, stem: str) -> Path:
 
 
 class _Screen:
-    """Shows samples one below the other: each as it comes, once those before it have ended."""
+    """Streams samples to standard output in order, each once the previous ones are complete."""
 
     def __init__(self, start: str, streams: list[TextStream]) -> None:
         self._start = start
@@ -135,7 +135,7 @@ class _Screen:
         sys.stdout.write(start)
 
     def update(self) -> None:
-        """Show what is new."""
+        """Print new text."""
         while True:
             stream = self._waiting[0]
             sys.stdout.write(stream.text[self._shown :])
@@ -149,11 +149,12 @@ class _Screen:
 
 
 def _tokenizer(trained: Trained, config: ExperimentConfig) -> Tokenizer:
-    """The checkpoint's own; for nanoGPT's, which has none, the one of this experiment's data."""
+    """Return the checkpoint's tokenizer or, for nanoGPT's, which has none, that of the experiment's data."""
     if trained.tokenizer:
         return trained.tokenizer
     tokenizer = prepare(config).tokenizer
-    # nanoGPT's vocabularies of characters lack the end-of-text token that is the last one here; GPT-2's is padded.
+    # nanoGPT's character vocabularies lack the end-of-text token, which is the last one here; its GPT-2 vocabulary is
+    # padded.
     known = tokenizer.vocab_size - (tokenizer.end_of_text is not None)
     sizes = range(known, known + 1)
     if tokenizer.state["kind"] == "tiktoken":

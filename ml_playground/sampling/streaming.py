@@ -1,4 +1,4 @@
-"""Text out of a stream of ids."""
+"""Incremental decoding of token ids into text."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ _INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
 
 class TextStream:
-    """One sample's text, as far as it is certain.
+    """Text of one sample, as far as it is final.
 
-    A byte-level token may be only part of a character, and the end of the text may be the start of a stop string.
+    Text is held back while a byte-level token is only part of a character, or while the end of the text may be the
+    start of a stop string.
     """
 
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
-        """``stop``: strings that end the text; they are no part of it."""
+        """Start an empty stream. The text ends before the first of the ``stop`` strings."""
         self.text = ""
         self.done = False
-        """Whether nothing is added any more."""
+        """Whether the text is complete."""
         self._tokenizer = tokenizer
         self._stop = stop
         self._ids: list[int] = []
         self._held = ""
 
     def push(self, token: int) -> None:
-        """Take in the next id; the tokenizer's end of text ends it, and after the end ids are ignored."""
+        """Add the next id. The tokenizer's end-of-text token completes the text; later ids are ignored."""
         if token == self._tokenizer.end_of_text:
             self.finish()
         if self.done:
@@ -39,7 +40,7 @@ class TextStream:
             self._add(piece)
 
     def finish(self) -> None:
-        """No more ids come: what was held back is text too."""
+        """Complete the text, including what was held back."""
         if not self.done:
             self._add(self._tokenizer.decode(self._ids))
             self.text += self._held
@@ -58,7 +59,7 @@ class TextStream:
         self._held = held[certain:]
 
     def _possible_start(self, text: str) -> int:
-        """Length of the longest end of a text that begins a stop string."""
+        """Return the length of the longest suffix of a text that is a proper prefix of a stop string."""
         longest = max((len(stop) - 1 for stop in self._stop), default=0)
         lengths = range(min(longest, len(text)), 0, -1)
         return next((n for n in lengths if any(stop.startswith(text[-n:]) for stop in self._stop)), 0)

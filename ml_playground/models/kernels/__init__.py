@@ -1,1 +1,1 @@
-"""The parts of models that are written for speed: attention, cross entropy."""
+"""Optimized implementations of attention and cross entropy."""

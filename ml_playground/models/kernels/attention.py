@@ -1,4 +1,4 @@
-"""Causal attention, the same for all families."""
+"""Causal attention, shared by all model families."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from torch.nn import functional as F
 from ml_playground.models.kernels.autograd import Context
 
 _LONGEST_EXPLICIT = 512
-"""Tokens up to which a CPU keeps all attention weights: beyond, they take more memory than they save time."""
+"""Maximum length at which CPUs materialize all attention weights; beyond it, the memory outweighs the time saved."""
 
 
 def attention_dtype(value: Tensor) -> torch.dtype:
-    """Number format of torch's attention: on CPUs its backward in bfloat16 is several times slower than float32's."""
+    """Return the dtype for torch's attention: on CPUs its bfloat16 backward is several times slower than float32."""
     return torch.float32 if value.device.type == "cpu" else value.dtype
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
-    """What each new token takes from itself and from the past, shape (batch, heads, new tokens, head width).
+    """Compute causal scaled dot-product attention, shape (batch, heads, new tokens, head width).
 
     Args:
-        query: Shape (batch, heads, new tokens, head width); the new tokens are the last of those seen.
-        key: Shape (batch, heads or a divisor of it, tokens seen, head width).
-        value: As ``key``.
-        dropout: Share of the attention weights that are zeroed.
+        query: Shape (batch, heads, new tokens, head width); the new tokens are the last of the seen tokens.
+        key: Shape (batch, heads or a divisor of it, seen tokens, head width).
+        value: Same shape as ``key``.
+        dropout: Dropout probability of the attention weights.
     """
     new, seen = query.shape[2], key.shape[2]
     heads_share = query.shape[1] != key.shape[1]
     with torch.autocast(query.device.type, enabled=False):
         if _explicit_is_faster(value) and 1 < new == seen and not dropout and not heads_share:
             return cast("Tensor", _ExplicitAttention.apply(query.to(value.dtype), key.to(value.dtype), value))
-        # A single new token may look at everything; several new ones after a cached past need their own mask.
+        # A single new token attends to everything; several new tokens after cached ones need an explicit mask.
         mask = None
         if 1 < new < seen:
             mask = torch.ones(new, seen, dtype=torch.bool, device=query.device).tril(seen - new)
@@ -55,14 +55,14 @@ def _explicit_is_faster(value: Tensor) -> bool:
 
 
 class _ExplicitAttention(torch.autograd.Function):
-    """Matrix products in bfloat16 with the softmax in float32 between them, for short contexts on CPUs.
+    """Attention with bfloat16 matrix multiplications and a float32 softmax, for short contexts on CPUs.
 
-    Forward and backward take six tenths of the time of torch's flash attention, which has to be given float32 there.
+    Forward and backward take 60 % of the time of torch's flash attention, which needs float32 inputs there.
     """
 
     @staticmethod
     def forward(ctx: Context, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        # One matrix for each head of each sequence: shape (batch * heads, tokens, head width).
+        # One matrix per head and sequence: shape (batch * heads, tokens, head width).
         q, k, v = (x.flatten(0, 1) for x in (query / math.sqrt(query.shape[-1]), key, value))
         scores = torch.bmm(q, k.transpose(1, 2)).float().add_(_future(q.shape[1]))
         weights = torch.softmax(scores, -1, out=scores).to(q.dtype)
@@ -74,7 +74,7 @@ class _ExplicitAttention(torch.autograd.Function):
         q, k, v, weights = ctx.saved_tensors
         grad = grad_outputs[0].flatten(0, 1).to(q.dtype)
         grad_weights = torch.bmm(grad, v.transpose(1, 2))
-        # In one pass, in float32 inside: weights * (grad_weights - their mean by weight), the derivative of a softmax.
+        # Softmax backward in one pass, in float32 internally: weights * (grad_weights - sum(weights * grad_weights)).
         grad_scores = torch.ops.aten._softmax_backward_data(grad_weights, weights, -1, q.dtype)
         grad_query = torch.bmm(grad_scores, k) / math.sqrt(q.shape[-1])
         grad_key = torch.bmm(grad_scores.transpose(1, 2), q)
@@ -84,5 +84,5 @@ class _ExplicitAttention(torch.autograd.Function):
 
 
 def _future(tokens: int) -> Tensor:
-    """Minus infinity where a token would look at a later one, shape (tokens, tokens)."""
+    """Return the additive causal mask, -inf at future positions, shape (tokens, tokens)."""
     return torch.full((tokens, tokens), -math.inf).triu(1)

@@ -1,4 +1,4 @@
-"""What torch hands to the functions whose derivative is written here; it has no type for it."""
+"""Type of the context of custom autograd functions, for which torch has no type."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import Tensor
 
 
 class Context(Protocol):
-    """Carries tensors from forward to backward."""
+    """Context that passes tensors from forward to backward."""
 
     needs_input_grad: tuple[bool, ...]
     saved_tensors: tuple[Tensor, ...]
 
     def save_for_backward(self, *tensors: Tensor) -> None:
-        """Keep tensors for the backward pass."""
+        """Save tensors for the backward pass."""
         ...
 
-    def set_materialize_grads(self, value: bool) -> None:  # noqa: FBT001  # as torch has it
-        """Whether gradients that there are none of arrive as zeros."""
+    def set_materialize_grads(self, value: bool) -> None:  # noqa: FBT001  # torch's signature
+        """Set whether undefined gradients are passed as zeros."""
         ...

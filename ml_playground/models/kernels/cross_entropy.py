@@ -1,4 +1,4 @@
-"""Cross entropy over a vocabulary, in chunks of rows where all logits at once would be too large."""
+"""Cross entropy over a vocabulary, in chunks of rows if the full logits would be too large."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from torch.nn import functional as F
 from ml_playground.models.kernels.autograd import Context
 
 IGNORED = -1
-"""Target of rows that do not count."""
+"""Target id of rows that are ignored."""
 
-# So few logits may as well be made at once.
+# Up to this many logits, chunking does not pay off.
 _PLAIN_ELEMENTS = {"cpu": 1 << 22, "accelerator": 1 << 26}
-# On a CPU products of few rows are slow, and so is adding up the head's gradient; this many logits take 64 or 128 MB.
+# On a CPU, products of few rows and accumulation of the head's gradient are slow; this many logits take 64 or 128 MB.
 _CHUNK_ELEMENTS = {"cpu": 1 << 25, "accelerator": 1 << 26}
 
 
 def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross entropy in nats of ``hidden @ weight.T``, over the targets that are not ``IGNORED``.
+    """Return the mean cross entropy in nats of ``hidden @ weight.T`` over targets other than ``IGNORED``.
 
     Args:
-        hidden: Shape (rows, width).
-        weight: The head's matrix, shape (vocabulary, width).
+        hidden: Hidden states, shape (rows, width).
+        weight: Weight of the output head, shape (vocabulary, width).
         targets: Token ids, shape (rows,).
     """
     device = hidden.device.type
     kind = "cpu" if device == "cpu" else "accelerator"
     if len(hidden) * len(weight) <= _PLAIN_ELEMENTS[kind]:
         return F.cross_entropy(F.linear(hidden, weight).float(), targets, ignore_index=IGNORED)
-    # Matrix products are fastest with a power of two of rows.
+    # Matrix multiplications are fastest if the number of rows is a power of two.
     chunk = 1 << max(1, _CHUNK_ELEMENTS[kind] // len(weight)).bit_length() - 1
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     gradient = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
@@ -41,7 +41,7 @@ def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 
 
 Losses = tuple[Tensor, Tensor, Tensor]
-"""The mean loss, and the gradients of the total loss by the hidden states and by the head's matrix."""
+"""Mean loss, and the gradients of the total loss with respect to the hidden states and the head's weight."""
 
 
 def _chunked(
@@ -50,11 +50,11 @@ def _chunked(
     targets: Tensor,
     chunk: int,
     dtype: torch.dtype,
-    gradient: bool,  # noqa: FBT001  # operators with keywords get another form of derivative
+    gradient: bool,  # noqa: FBT001  # keyword-only arguments would change the signature of the backward function
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute gradients with the loss, chunk by chunk, so that no logits need to be kept or made again.
+    """Compute the loss and its gradients chunk by chunk, so that logits are neither stored nor recomputed.
 
-    The idea is Liger Kernel's fused linear cross entropy (Hsu et al., 2024).
+    Based on Liger Kernel's fused linear cross entropy (Hsu et al., 2024).
     """
     device = hidden.device.type
     smallest = torch.finfo(dtype).tiny
@@ -67,19 +67,19 @@ def _chunked(
         for start in range(0, len(hidden), chunk):
             rows = slice(start, start + chunk)
             part, keep = hidden[rows].to(dtype), counted[rows, None]
-            # Indexed, for scatter and gather would copy all of a bfloat16 tensor on CPUs.
+            # Index instead of scatter and gather, which copy the whole tensor in bfloat16 on CPUs.
             row, target = torch.arange(len(part), device=hidden.device), targets[rows].clamp(min=0)
             logits = part @ matrix.t()
             softmax = torch.softmax(logits, 1, out=logits)
-            # Minus the logarithm of the target's share, or by way of the likeliest token where that vanishes; to find
-            # it takes another pass over all shares, and to ask whether one must would hold up an accelerator.
+            # The loss is -log of the target's probability. If that underflows, go through the most likely token; the
+            # argmax takes another pass over the vocabulary, but testing for underflow would synchronize an accelerator.
             pivot = target
             if device != "cpu" or softmax[row, target].min() < smallest:
                 pivot = softmax.argmax(1)
             lead = (part.float() * (matrix[pivot].float() - matrix[target].float())).sum(1)
             total += ((lead - softmax[row, pivot].float().log()) * counted[rows]).sum()
             if gradient:
-                # d loss / d logits = softmax - one-hot, where the row counts.
+                # d loss / d logits = softmax - one-hot, for rows that are not ignored.
                 softmax[row, target] -= 1
                 grad_hidden[rows] = (softmax @ matrix) * keep
                 product = softmax.t() @ (part * keep)
@@ -87,8 +87,8 @@ def _chunked(
     return total / counted.sum(), grad_hidden, grad_weight
 
 
-# An operator of its own, which the compiler leaves alone: its passes over the logits are slower. Called by itself it
-# would import the compiler, which takes seconds.
+# A custom operator, which is opaque to the compiler, whose generated passes over the logits are slower. Calling it in
+# eager mode would import the compiler, which takes seconds.
 _operator = torch.library.custom_op("ml_playground::chunked_cross_entropy", _chunked, mutates_args=())
 
 
@@ -99,7 +99,7 @@ def _(hidden: Tensor, weight: Tensor, *settings: object) -> tuple[Tensor, Tensor
 
 
 def _setup_context(ctx: Context, inputs: tuple[Tensor, ...], output: Losses) -> None:
-    ctx.set_materialize_grads(False)  # those of the gradients, which nobody differentiates
+    ctx.set_materialize_grads(False)  # no gradients of the returned gradients
     ctx.save_for_backward(*output[1:], (inputs[2] != IGNORED).sum())
 
 
@@ -113,7 +113,7 @@ _operator.register_autograd(_backward, setup_context=_setup_context)
 
 
 class _ChunkedLoss(torch.autograd.Function):
-    """The same without the compiler."""
+    """Chunked loss for eager mode."""
 
     @staticmethod
     def forward(ctx: Context, hidden: Tensor, weight: Tensor, targets: Tensor, *settings: Any) -> Tensor:
