@@ -1,1 +1,1 @@
-"""The verbs of ``mlp``, one module each."""
+"""The subcommands of ``mlp``, one module each."""

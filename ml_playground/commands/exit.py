@@ -1,4 +1,4 @@
-"""What both commands share: errors become one line and an exit code."""
+"""Error handling shared by both commands: errors become one line and an exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ml_playground.terminal.streams import forgive_streams
 
 
 def run_command(command: Callable[[], None]) -> NoReturn:
-    """Run a command and exit: 0 done, 1 the run failed, 2 the input is wrong, 129/130/143 stopped by a signal."""
+    """Run a command and exit: 0 success, 1 run failed, 2 invalid input, 129/130/143 stopped by a signal."""
     forgive_streams()
     stop_on_signals()
     try:
@@ -23,14 +23,14 @@ def run_command(command: Callable[[], None]) -> NoReturn:
     except (PlaygroundError, Stopped) as error:
         print(printable(str(error)), file=sys.stderr)
         sys.exit(error.exit_code)
-    except Exception as error:  # noqa: BLE001  # the last resort: what gets here is a defect, and must be told as one
+    except Exception as error:  # noqa: BLE001  # last resort: an exception that gets here is a bug and is reported as one
         print(_unexpected(error), file=sys.stderr)
         sys.exit(1)
     sys.exit(0)
 
 
 def _unexpected(error: Exception) -> str:
-    """The line about a defect; its traceback goes into a file."""
+    """Return the message for a bug, and write its traceback to a file."""
     lines = str(error).strip().splitlines()
     what = printable(f"unexpected {type(error).__name__}{f': {lines[0][:200]}' if lines else ''}")
     try:

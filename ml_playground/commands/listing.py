@@ -1,4 +1,4 @@
-"""The experiments and sweeps, one line each."""
+"""Listings of experiments and sweeps for the help text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ml_playground.errors import ConfigError, printable
 
 
 def experiment_lines() -> str:
-    """Name and description of every experiment; imports neither Hydra nor torch."""
+    """Return a line with name and description per experiment, without importing Hydra or torch."""
     return _lines(experiment_files()) or "  none: there is no conf/experiment/*.toml here"
 
 
 def sweep_lines() -> str:
-    """The same of every sweep."""
+    """Return a line with name and description per sweep."""
     return _lines(sweep_files()) or "  none: there is no sweeps/*.toml here"
 
 
@@ -25,7 +25,7 @@ def _lines(files: dict[str, Path]) -> str:
 
 
 def _description(path: Path) -> str:
-    """One broken file must not hide the others."""
+    """Return the description in a file, or its error, so that one broken file does not hide the others."""
     try:
         return printable(str(read_document(path).get("description") or ""))
     except ConfigError as error:

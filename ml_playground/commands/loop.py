@@ -1,4 +1,4 @@
-"""``mlp loop EXPERIMENT``, which is what ``mlp-run`` does."""
+"""``mlp loop EXPERIMENT``, equivalent to ``mlp-run``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 def loop(config: ExperimentConfig) -> None:
-    """Train, which prepares first, then sample.
+    """Prepare, train, then sample.
 
     Raises:
-        PlaygroundError: as both do.
+        PlaygroundError: As for :func:`~ml_playground.runs.train.train` and
+            :func:`~ml_playground.sampling.sample.sample`.
     """
     from ml_playground.runs.train import train
     from ml_playground.sampling.sample import sample
@@ -25,7 +26,7 @@ def loop(config: ExperimentConfig) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prepare, train and sample."""
+    """Run the subcommand."""
     loop(experiment(options))
 
 

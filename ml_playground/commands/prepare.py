@@ -8,7 +8,7 @@ from ml_playground.commands.verb import Verb, experiment, verbs
 
 
 def run(options: argparse.Namespace) -> None:
-    """Make the token files, and say what is in them."""
+    """Create the token files and print a summary."""
     config = experiment(options)
     from ml_playground.dataset.summary import print_summary
     from ml_playground.experiments.prepare import prepare

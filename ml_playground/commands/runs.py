@@ -8,7 +8,7 @@ from ml_playground.commands.verb import Verb, verbs
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
-    """None."""
+    """Add no arguments."""
 
 
 def run(_options: argparse.Namespace) -> None:

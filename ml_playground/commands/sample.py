@@ -8,7 +8,7 @@ from ml_playground.commands.verb import Verb, experiment, verbs
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write samples."""
+    """Generate samples."""
     config = experiment(options)
     from ml_playground.sampling.sample import sample
 

@@ -8,13 +8,13 @@ from ml_playground.commands.verb import Verb, experiment_arguments, verbs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Those of an experiment, and the sweep."""
+    """Add the experiment arguments and ``--sweep``."""
     experiment_arguments(parser)
     parser.add_argument("--sweep", required=True, metavar="NAME", help="a name from sweeps")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Search."""
+    """Run or resume a sweep."""
     from ml_playground.sweeping.run import run_sweep
     from ml_playground.sweeping.sweep import load_sweep
 

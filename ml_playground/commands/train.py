@@ -8,7 +8,7 @@ from ml_playground.commands.verb import Verb, experiment, verbs
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train."""
+    """Train, or resume training."""
     config = experiment(options)
     from ml_playground.runs.train import train
 

@@ -1,7 +1,7 @@
-"""What a verb of ``mlp`` is, and where it is registered.
+"""Subcommands (verbs) of ``mlp`` and their registry.
 
-A verb is a module of ``ml_playground.commands``, or one that another package names under the entry point group
-``ml_playground.verbs``. Such modules import what takes time inside functions: help needs none of it.
+A verb is a module of ``ml_playground.commands``, or a module that another package declares in the entry point group
+``ml_playground.verbs``. These modules import slow dependencies inside functions, because the help does not need them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def experiment_arguments(parser: argparse.ArgumentParser) -> None:
-    """``EXPERIMENT [--exp-config FILE]``."""
+    """Add the arguments ``EXPERIMENT [--exp-config FILE]``."""
     parser.add_argument("experiment", metavar="EXPERIMENT", help="a name from conf/experiment")
     parser.add_argument(
         "--exp-config",
@@ -30,11 +30,11 @@ def experiment_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def experiment(options: argparse.Namespace) -> ExperimentConfig:
-    """The experiment that :func:`experiment_arguments` name.
+    """Load the experiment selected by the arguments of :func:`experiment_arguments`.
 
     Raises:
-        UsageError: no experiment has that name.
-        ConfigError: a file is wrong.
+        UsageError: If no experiment has that name.
+        ConfigError: If a config file is invalid.
     """
     from ml_playground.composition.load import load_experiment
 
@@ -43,13 +43,13 @@ def experiment(options: argparse.Namespace) -> ExperimentConfig:
 
 @dataclass(frozen=True)
 class Verb:
-    """One verb."""
+    """A subcommand of ``mlp``."""
 
     summary: str
-    """For help: what it does, in a line."""
+    """One-line summary for the help."""
     run: Callable[[argparse.Namespace], None]
     arguments: Callable[[argparse.ArgumentParser], None] = experiment_arguments
-    """Adds its arguments to a parser."""
+    """Function that adds the arguments to a parser."""
 
 
 verbs: Registry[Verb] = Registry("verb", "ml_playground.commands", "ml_playground.verbs")

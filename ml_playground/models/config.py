@@ -133,7 +133,7 @@ def config_from(args: ModelArgs) -> ModelConfig:
     missing = [field.name for field in fields(kind) if field.default is MISSING and field.name not in args]
     if missing:
         raise TypeError(f"{missing[0]} is missing")
-    return kind(**{field.name: args[field.name] for field in fields(kind) if field.name in args})  # type: ignore[arg-type]  # the untyped form of these fields
+    return kind(**{field.name: args[field.name] for field in fields(kind) if field.name in args})  # type: ignore[arg-type]  # untyped field values
 
 
 def _default_inner(n_embd: int) -> int:

@@ -1,1 +1,1 @@
-"""Run folders, and the verbs that work in them."""
+"""Run folders, and the commands that operate on them."""

@@ -1,4 +1,4 @@
-"""A run folder: one writer at a time."""
+"""Exclusive write access to a run folder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Generator[None]:
-    """Be the one process that writes into the folder, which is made where it is missing.
+    """Hold the write lock of a run folder, which is created if it does not exist.
 
     Raises:
-        RunFolderError: another process is.
-        RunError: the folder cannot be made, or a file in it not be written.
+        RunFolderError: If another process holds the lock.
+        RunError: If the folder cannot be created, or a file in it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

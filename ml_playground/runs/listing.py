@@ -1,4 +1,4 @@
-"""All runs below a folder, as their ``run.json`` tells it."""
+"""List the runs in a folder from their ``run.json``."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _KINDS: dict[tuple[str, ...], tuple[type, ...]] = {
     ("resumed_from",): (int, type(None)),
     ("best",): (int, float, type(None)),
 }
-"""What a listing shows of a record has these types."""
+"""Expected types of the keys of ``run.json`` that the listing uses."""
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run."""
+    """Summary of one run."""
 
     folder: Path
     manifest: RunManifest
     status: str
-    """As in ``run.json``; a run that says it is running, but has no process, was interrupted."""
+    """As in ``run.json``, except that a run recorded as running without a live process is interrupted."""
     bytes: int
     """Size of the folder."""
 
     @property
     def age(self) -> str:
-        """Time since it ended, or since it started where it has not."""
+        """Time since the run ended or, if it has not, since it started."""
         since = datetime.now(UTC) - datetime.fromisoformat(self.manifest.ended or self.manifest.started)
         minutes = int(since.total_seconds() // 60)
         if minutes < 60:
@@ -50,14 +50,14 @@ class RunSummary:
 
 
 def find_runs(root: Path = OUTPUTS) -> list[RunSummary]:
-    """Every folder with a ``run.json``, by path; one that cannot be read is named and left out."""
+    """Find all folders with a ``run.json``, sorted by path; unreadable ones are reported and skipped."""
     runs: list[RunSummary] = []
     for path in sorted(path for path in _files(root) if path.name == "run.json"):
         try:
             manifest = _read(path)
             status = manifest.status
             if status == "running" and not is_locked(path.parent / LOCK):
-                manifest = _read(path)  # again: it may have ended since, and only then let go of its lock
+                manifest = _read(path)  # read again: it may have ended and released its lock since
                 status = "interrupted" if manifest.status == "running" else manifest.status
         except (OSError, ValueError, TypeError, RecursionError):
             say(f"{path}: cannot be read; left out")
@@ -67,8 +67,10 @@ def find_runs(root: Path = OUTPUTS) -> list[RunSummary]:
 
 
 def _read(path: Path) -> RunManifest:
-    """Raises:
-    OSError, ValueError, TypeError, RecursionError: it cannot be read, or is not what a run has written.
+    """Read and validate a ``run.json``.
+
+    Raises:
+        OSError, ValueError, TypeError, RecursionError: If it cannot be read, or is not a valid run record.
     """
     record: object = json.loads(read_regular(path))
     if not isinstance(record, dict):
@@ -86,19 +88,19 @@ def _read(path: Path) -> RunManifest:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """All files below a folder. Runs at work rename and remove theirs meanwhile, at which ``rglob`` fails."""
+    """Iterate over all files in a folder tree. ``rglob`` would fail if active runs rename or remove files meanwhile."""
     return (Path(folder) / name for folder, _, names in os.walk(root) for name in names)
 
 
 def _size(path: Path) -> int:
-    """In bytes; 0 for a file that has just gone, or that is a link to nowhere."""
+    """Return the size in bytes; 0 for a file that was just removed, or a broken link."""
     with suppress(OSError):
         return path.stat().st_size
     return 0
 
 
 def print_runs(root: Path = OUTPUTS) -> None:
-    """The table of all runs, on standard output."""
+    """Print a table of all runs to standard output."""
     runs = find_runs(root)
     if not runs:
         print(f"no runs in {root}; start one with  mlp-run experiment=NAME")

@@ -1,4 +1,4 @@
-"""A model to sample from: ours, or one that nanoGPT trained."""
+"""Load trained models, including those trained with nanoGPT."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MASK_SUFFIX = ".attn.bias"
 
 
 class LegacyCheckpoint(TypedDict):
-    """The parts of nanoGPT's ``ckpt.pt`` that sampling needs."""
+    """The keys of nanoGPT's ``ckpt.pt`` that sampling needs."""
 
     model: dict[str, Tensor]
     model_args: ModelArgs
@@ -32,28 +32,28 @@ class LegacyCheckpoint(TypedDict):
 
 @dataclass(frozen=True)
 class Trained:
-    """A model with its weights, and the tokenizer it was trained with."""
+    """A trained model and its tokenizer."""
 
     path: Path
     step: int
     model: LanguageModel
     tokenizer: Tokenizer | None
-    """None for a nanoGPT checkpoint, which carries none."""
+    """None for a nanoGPT checkpoint, which does not include one."""
     rejected: list[str]
-    """Why better checkpoints were passed over."""
+    """Reasons why preferred checkpoints were rejected."""
 
 
 def load_trained(folder: Path, checkpoint: Path | None = None) -> Trained:
-    """The best checkpoint of a run folder, else the last, else nanoGPT's; or the one that is named.
+    """Load the given checkpoint or, by default, the best one of a run folder, else the last, else nanoGPT's.
 
     Raises:
-        RunFolderError: there is no checkpoint.
-        CheckpointError: there is none that can be used.
+        RunFolderError: If there is no checkpoint.
+        CheckpointError: If no checkpoint can be used.
     """
     if checkpoint:
         if not checkpoint.exists():
             raise RunFolderError(f"sample.runtime.checkpoint: {checkpoint} does not exist; name a checkpoint file")
-        # What has no manifest of ours may be nanoGPT's; its tensors are read without executing anything, too.
+        # A file without our manifest may be from nanoGPT; it is also loaded without executing code.
         legacy = checkpoint.name == LEGACY or not checkpoint.with_suffix(".json").exists()
         trained = _load_legacy(checkpoint) if legacy else _load(checkpoints.read(checkpoint))
     elif found := checkpoints.find(folder, BEST, LAST):
@@ -96,6 +96,6 @@ def _load_legacy(path: Path) -> Trained:
 
 
 def _without_artifacts(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Drop what ``torch.compile`` prepends to names, and the causal masks that old versions saved."""
+    """Strip the name prefix added by ``torch.compile``, and drop the causal masks saved by old versions."""
     names = {name.removeprefix(_COMPILED_PREFIX): tensor for name, tensor in weights.items()}
     return {name: tensor for name, tensor in names.items() if not name.endswith(_MASK_SUFFIX)}

@@ -1,4 +1,4 @@
-"""``run.json``: what a run is, how far it got, and with what."""
+"""``run.json``: description, progress and environment of a run."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _PACKAGES = ("ml-playground", "torch", "numpy", "hydra-core", "omegaconf")
 
 
 def now() -> str:
-    """The time in UTC, to the second, as ISO 8601."""
+    """Return the current UTC time in ISO 8601 format, with seconds precision."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that decide a result."""
+    """Return the versions of Python and of the packages that affect results."""
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 
 def git_state() -> dict[str, str | bool] | None:
-    """The commit that the working directory stands on, and whether files differ from it."""
+    """Return the commit of the working directory and whether it has uncommitted changes; None if unknown."""
     try:
         commit, status = (
             subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=10).stdout
@@ -44,12 +44,12 @@ def git_state() -> dict[str, str | bool] | None:
 
 
 def says_finished(folder: Path) -> bool:
-    """Whether the folder's ``run.json`` is there and says so."""
+    """Return whether the folder's ``run.json`` exists and its status is finished."""
     return _read(folder, "status") == "finished"
 
 
 def read_step(folder: Path) -> int | None:
-    """How far the folder's ``run.json`` says the run is; None where there is none to be had."""
+    """Return the step recorded in the folder's ``run.json``; None if it cannot be read."""
     step = _read(folder, "step")
     return step if isinstance(step, int) else None
 
@@ -64,7 +64,7 @@ def _read(folder: Path, key: str) -> object | None:
 
 @dataclass
 class RunManifest:
-    """One session's view of a run; later sessions replace it."""
+    """Record of a run, written by its current session; later sessions replace it."""
 
     experiment: str
     status: Status
@@ -78,18 +78,18 @@ class RunManifest:
     best: float | None = None
     best_step: int = -1
     resumed_from: int | None = None
-    """Step at which this session took over; None for a fresh run."""
+    """Step from which this session resumed; None for a new run."""
     started: str = field(default_factory=now)
-    """UTC, of this session."""
+    """Start time of this session, in UTC."""
     ended: str | None = None
     error: str | None = None
     command: list[str] = field(default_factory=lambda: list(sys.argv))
     git: dict[str, str | bool] | None = field(default_factory=git_state)
-    """Commit and dirty of the working directory; None outside a repository."""
+    """Commit and dirty flag of the working directory; None outside a repository."""
     versions: dict[str, str] = field(default_factory=versions)
     pid: int = field(default_factory=os.getpid)
     host: str = field(default_factory=socket.gethostname)
 
     def write(self, folder: Path) -> None:
-        """Replace the folder's ``run.json``."""
+        """Write ``run.json`` in the folder, replacing an existing one."""
         write_text(folder / "run.json", to_json(dataclasses.asdict(self), indent=1))

@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: one object per logged step, for people and for what compares runs."""
+"""``metrics.jsonl``: one JSON object per logged step."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Entry = dict[str, object]
 
 
 def read_metrics(path: Path) -> list[Entry]:
-    """The entries of a run in the order of the file; none where the file is missing.
+    """Read the entries of a run in file order; an empty list if the file does not exist.
 
-    Half a line of a killed process, a damaged one, or a note that somebody has added is left out: none of them may
-    keep a run with a good checkpoint from resuming.
+    Invalid lines, such as a partial line of a killed process, a corrupted one or a user's note, are skipped: they must
+    not prevent a run with a valid checkpoint from resuming.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: If the file cannot be read.
     """
     try:
         lines = read_regular(path).split(b"\n")
@@ -28,10 +28,10 @@ def read_metrics(path: Path) -> list[Entry]:
 
 
 def truncate_metrics(path: Path, step: int | None) -> None:
-    """Drop the entries past a step: a killed session has written them after its last checkpoint. None drops all.
+    """Drop the entries after a step, which a killed session logged after its last checkpoint. None drops all.
 
     Raises:
-        OSError: the file cannot be read or written.
+        OSError: If the file cannot be read or written.
     """
     entries = [] if step is None else read_metrics(path)
     write_text(path, "".join(to_json(entry) for entry in entries if cast("int", entry["step"]) <= cast("int", step)))

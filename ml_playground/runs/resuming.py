@@ -1,4 +1,4 @@
-"""What a run resumes, and what has changed since its checkpoint."""
+"""Checks before a run resumes from a checkpoint."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from ml_playground.training.drift import Rule, drift, yardstick
 def check_resume(
     found: LoadedCheckpoint, config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware
 ) -> None:
-    """Say which settings have changed since a checkpoint, and which value of each is used.
+    """Report which settings have changed since a checkpoint, and which value of each is used.
 
     Raises:
-        RunFolderError: the run was trained on other data, or a setting has changed that cannot.
+        RunFolderError: If the run was trained on other data, or a setting that must not change has changed.
     """
     for problem in found.rejected:
         say(f"warning: {problem}; using another checkpoint")
@@ -61,12 +61,12 @@ def check_resume(
 
 
 def _model_settings(model: ModelConfig, vocab_size: int) -> dict[str, object]:
-    """As a model has them: what is unset in a file has followed from other settings."""
+    """Return the settings as resolved by the model: unset ones are derived from other settings."""
     return {f"train.model.{name}": value for name, value in model.args(vocab_size).items()}
 
 
 def _refuse_conflicts(found: LoadedCheckpoint, config: ExperimentConfig, afresh: str) -> None:
-    """Check the settings again as they are used: with the model of the checkpoint."""
+    """Check the effective settings again, with the model of the checkpoint."""
     train = config.train
     try:
         check_train(replace(train, model=config_from(found.checkpoint["model_args"])))

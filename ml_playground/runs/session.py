@@ -1,4 +1,4 @@
-"""One session of a run: from its start, or from its last checkpoint, until training ends or is stopped."""
+"""A session of a run: from its start or its last checkpoint until training ends or is stopped."""
 
 from __future__ import annotations
 
@@ -29,16 +29,19 @@ from ml_playground.training.trainer import Observer, Outcome, Trainer
 
 
 class RunSession:
-    """Builds the trainer, and keeps ``run.json`` true while it trains."""
+    """Builds the trainer, and keeps ``run.json`` up to date during training."""
 
     def __init__(
         self, config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware, found: LoadedCheckpoint | None
     ) -> None:
-        """``found``: the checkpoint to resume from.
+        """Build the model and the trainer, and restore their state.
+
+        Args:
+            found: The checkpoint to resume from; None for a new run.
 
         Raises:
-            RunFolderError: the run in the folder was trained on other data, or a setting has changed that cannot.
-            TooLargeError: the model does not fit into memory.
+            RunFolderError: If the run was trained on other data, or a setting that must not change has changed.
+            TooLargeError: If the model does not fit into memory.
         """
         self._config = config
         self._found = found
@@ -73,12 +76,12 @@ class RunSession:
         )
 
     def fit(self, observer: Observer) -> Outcome:
-        """Train until done, or until the observer asks to stop.
+        """Train until done, or until the observer requests a stop.
 
         Raises:
-            TooLargeError: training does not fit into memory.
-            RunError: the run failed, or its files cannot be written.
-            Stopped: a signal came; the state is saved.
+            TooLargeError: If training does not fit into memory.
+            RunError: If the run failed, or its files cannot be written.
+            Stopped: If a signal was received; the state is saved.
         """
         data = self._config.train.data
         memory = estimate(self._model, self._config.train, self._hardware)
@@ -98,7 +101,7 @@ class RunSession:
             with self._tracker() as tracker, self._display() as display:
                 outcome = self.trainer.fit(tracker, display, self._writer, observer)
         except Exception as error:
-            with contextlib.suppress(OSError):  # the first error is the one to tell
+            with contextlib.suppress(OSError):  # report the first error
                 self._end("failed", f"{type(error).__name__}: {error}")
             raise
         progress = outcome.progress
@@ -126,7 +129,7 @@ class RunSession:
     def _compile_pays(self, hardware: Hardware) -> bool:
         data, runtime = self._config.train.data, self._config.train.runtime
         tokens = runtime.max_iters * data.grad_accum_steps * data.batch_size * data.block_size
-        # Forward and backward cost six operations a parameter and token (Kaplan et al., 2020).
+        # Forward and backward take 6 FLOPs per parameter and token (Kaplan et al., 2020).
         return compile_pays(runtime.compile, hardware.device, 6.0 * self._parameters * tokens)
 
     def _end(self, status: Status, error: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Training in a run folder."""
+"""Train in a run folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ml_playground.training.trainer import Observer, Outcome
 
 
 def train(config: ExperimentConfig) -> Progress:
-    """Train to the end, resuming from the run folder's last checkpoint where there is one; how far it is then.
+    """Train to the end, resuming from the run folder's last checkpoint if there is one, and return the progress.
 
     Raises:
-        DataError: the text cannot be used.
-        RunFolderError: the folder is busy, or contains a run on other data.
-        CheckpointError: the folder has checkpoints, all of them damaged.
-        RunError: the run failed, or its files cannot be written.
-        Stopped: a signal came; the state is saved.
+        DataError: If the text cannot be used.
+        RunFolderError: If the folder is locked, or contains a run on other data.
+        CheckpointError: If the folder has checkpoints, but all of them are corrupted.
+        RunError: If the run failed, or its files cannot be written.
+        Stopped: If a signal was received; the state is saved.
     """
     dataset = prepare(config)
     runtime = config.train.runtime
@@ -38,11 +38,11 @@ def train(config: ExperimentConfig) -> Progress:
 def train_in_folder(
     config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware, observer: Observer = lambda _: True
 ) -> Outcome:
-    """The same, in a run folder that the caller is writing in.
+    """Train as :func:`train` does, in a run folder for which the caller holds the write lock.
 
     Raises:
-        PlaygroundError: as :func:`train` does.
-        Stopped: a signal came; the state is saved.
+        PlaygroundError: As for :func:`train`.
+        Stopped: If a signal was received; the state is saved.
     """
     folder = config.train.runtime.out_dir
     session = RunSession(config, dataset, hardware, checkpoints.find_last(folder))
@@ -52,7 +52,7 @@ def train_in_folder(
             f" {LAST}.pt and {BEST}.pt, or set another train.runtime.out_dir"
         )
         return Outcome(session.trainer.progress)
-    return session.fit(observer)  # where only the end of a finished run was lost, it is written now
+    return session.fit(observer)  # if only the final record of a finished run was lost, this writes it
 
 
 def _evaluate(config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware) -> Progress:

@@ -1,1 +1,1 @@
-"""What people see: the console, progress bars, tables, and streams that cannot fail a run."""
+"""Terminal output: console, progress bars, tables, and standard streams that never raise."""

@@ -1,4 +1,4 @@
-"""What people read: status on standard error, so that samples and listings can be piped."""
+"""Status messages, on standard error so that samples and listings can be piped."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from rich.console import Console
 
 from ml_playground.errors import printable
 
-# No markup: brackets and colons in names and paths are the user's.
+# No markup, because names and paths may contain brackets and colons.
 console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def say(line: str) -> None:
-    """One line of status, in which a name cannot steer the terminal."""
+    """Print a status line, with control characters escaped."""
     console.print(printable(line))

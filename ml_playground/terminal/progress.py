@@ -1,4 +1,4 @@
-"""Progress of long work: a live bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long operations: a live bar on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ _MEGABYTE = 1e6
 
 
 class ProgressBar:
-    """A bar, or lines where there is no terminal for one; starts and ends with the block."""
+    """Context manager that shows a progress bar, or lines if there is no terminal."""
 
     def __init__(
         self, name: str, done: int, total: int | None, columns: Sequence[ProgressColumn], *, stays: bool
     ) -> None:
-        """Args:
-        name: What is being done.
-        done: What earlier attempts have done.
-        total: All there is to do; None where unknown.
-        columns: What stands beside name and bar; the text of ``update`` is the field ``text``.
-        stays: Whether the bar is left on the screen at its end.
+        """Create the bar without showing it.
+
+        Args:
+            name: Description of the operation.
+            done: Units completed by earlier attempts.
+            total: Total number of units; None if unknown.
+            columns: Columns after the name and the bar; the text of ``update`` is the field ``text``.
+            stays: Whether the bar remains on the screen when it ends.
         """
         self._started = self._printed = time.monotonic()
         self._before = done
@@ -57,11 +59,11 @@ class ProgressBar:
         self._bar.stop()
 
     def update(self, done: int, text: str = "") -> None:
-        """So much of the total is done."""
+        """Set the number of completed units."""
         self._bar.update(self._task, completed=done, text=text)
 
     def line_is_due(self) -> bool:
-        """Whether it is time for a line, where there is no terminal; asked once for each."""
+        """Return whether a line is due without a terminal; returning True resets the timer."""
         now = time.monotonic()
         due = not console.is_terminal and now - self._printed >= _SECONDS_BETWEEN_LINES
         if due:
@@ -69,12 +71,12 @@ class ProgressBar:
         return due
 
     def rate(self, done: int) -> float:
-        """Units per second since the start."""
+        """Return the units per second since the start."""
         return (done - self._before) / (time.monotonic() - self._started)
 
 
 class StepProgress(ProgressBar):
-    """Steps of training."""
+    """Progress of training steps."""
 
     def __init__(self, done: int, total: int) -> None:
         columns = [
@@ -85,7 +87,7 @@ class StepProgress(ProgressBar):
         self._total = total
 
     def step(self, step: int, numbers: str) -> None:
-        """A step that is done, with its numbers."""
+        """Report a completed step with its metrics."""
         self.update(step, numbers)
         if self.line_is_due():
             left = (self._total - step) / self.rate(step)
@@ -93,7 +95,7 @@ class StepProgress(ProgressBar):
 
 
 class ByteProgress(ProgressBar):
-    """Bytes that are read or downloaded, with MB/s."""
+    """Progress of reading or downloading bytes, with MB/s."""
 
     def __init__(self, name: str, done: int, total: int | None) -> None:
         columns = [DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
@@ -101,10 +103,10 @@ class ByteProgress(ProgressBar):
         self._name = name
         self._total = total
         self.done = done
-        """Bytes so far."""
+        """Bytes completed so far."""
 
     def advance(self, count: int) -> None:
-        """So many more bytes are done."""
+        """Add completed bytes."""
         self.done += count
         self.update(self.done)
         if self.line_is_due():

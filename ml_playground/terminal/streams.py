@@ -1,7 +1,7 @@
-"""Standard output and error that cannot fail a run: they may be closed, full, or of an encoding that lacks a character.
+"""Standard output and error that never raise if they are closed, on a full disk, or cannot encode a character.
 
-What a run computes is in its files; a reader that has gone (``| head``), a terminal that was closed, or a Latin-1
-locale must not lose it.
+The results of a run are in its files; a closed pipe (``| head``), a closed terminal or a Latin-1 locale must not make
+it fail.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def forgive_streams() -> None:
-    """Let printing never raise from here on: what cannot be written is left out, and a character shown as ``?``."""
+    """Make printing never raise: output that cannot be written is dropped, and unencodable characters become ``?``."""
     if sys.stdout is sys.__stdout__:
         sys.stdout = _forgiving(sys.stdout, 1)
     if sys.stderr is sys.__stderr__:
@@ -24,15 +24,15 @@ def forgive_streams() -> None:
 
 
 def _forgiving(stream: TextIO | None, descriptor: int) -> TextIO:
-    if stream is None:  # closed before the process started; the number may be another file's by now
-        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # open as long as the process is
+    if stream is None:  # closed before the process started; its descriptor may belong to another file now
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # open for the lifetime of the process
     stream.flush()
     raw = io.BufferedWriter(_Forgiving(descriptor))
     return io.TextIOWrapper(raw, stream.encoding, errors="replace", line_buffering=True)
 
 
 class _Forgiving(io.RawIOBase):
-    """The raw end of a stream."""
+    """Raw stream that ignores write errors."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

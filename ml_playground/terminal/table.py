@@ -1,4 +1,4 @@
-"""Tables, in which brackets are no markup and a name cannot steer the terminal."""
+"""Tables whose cells are plain text, without markup and with control characters escaped."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ _PIPE_WIDTH = 200
 
 
 class Table:
-    """Rows of text under headings; the columns of numbers are right-aligned."""
+    """A text table with headings and right-aligned number columns."""
 
     def __init__(self, headings: Sequence[str], *, numbers: Iterable[str] = ()) -> None:
-        """``numbers``: the headings over numbers."""
+        """Create an empty table. ``numbers`` are the headings of number columns."""
         self._table = RichTable(box=None, pad_edge=False)
         right = set(numbers)
         for heading in headings:
             self._table.add_column(Text(printable(heading)), justify="right" if heading in right else "left")
 
     def add(self, *cells: str) -> None:
-        """One row."""
+        """Add a row."""
         self._table.add_row(*(Text(printable(cell)) for cell in cells))
 
     def say(self) -> None:
-        """Show it among the lines of status."""
+        """Print the table to the status console."""
         console.print(self._table)
 
     def print(self) -> None:
-        """Write it to standard output. Through a pipe there is no width to fit into, and nothing may be cut."""
+        """Print the table to standard output. In a pipe, the width is not limited to that of a terminal."""
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
         Console(highlight=False, markup=False, emoji=False, width=width).print(self._table)
 
     def with_line(self, line: str) -> Group:
-        """The table above a line, for a :class:`LiveTable`."""
+        """Return the table with a line below it, for a :class:`LiveTable`."""
         return Group(self._table, Text(line))
 
 
 class LiveTable(AbstractContextManager["LiveTable"]):
-    """A table at the bottom of a terminal that is drawn again and again; nothing where there is no terminal."""
+    """A continuously updated table at the bottom of a terminal; does nothing without a terminal."""
 
     def __init__(self) -> None:
         self._live = Live(console=console, refresh_per_second=4, transient=True)
@@ -62,9 +62,9 @@ class LiveTable(AbstractContextManager["LiveTable"]):
 
     @property
     def is_shown(self) -> bool:
-        """Whether there is a terminal to draw on."""
+        """Whether the table is displayed on a terminal."""
         return self._live.is_started
 
     def update(self, table: Table, line: str) -> None:
-        """Draw a table with a line below it."""
+        """Display a table with a line below it."""
         self._live.update(table.with_line(line))
