@@ -1,1 +1,1 @@
-"""Sweeps: N identical workers over one Optuna study, each trial an ordinary run folder."""
+"""Sweeps: N identical workers on one Optuna study, with a regular run folder per trial."""

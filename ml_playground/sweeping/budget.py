@@ -1,6 +1,6 @@
-"""What makes trials comparable: the same training tokens, scored on the same text with the same context.
+"""Comparable trials: the same number of training tokens, evaluated on the same text with the same context length.
 
-Iterations are the wrong ruler: a trial with twice the batch would see twice the text in as many of them.
+A budget in iterations would be unfair: a trial with twice the batch size would see twice the tokens.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from ml_playground.sweeping.config import LrScaling, SweepConfig
 from ml_playground.sweeping.space import Params, Range, Space
 
 UPDATE_KEYS = ("train.data.batch_size", "train.data.block_size", "train.data.grad_accum_steps")
-"""Their product is the tokens per update."""
+"""Settings whose product is the number of tokens per update."""
 _SCALED = {"train.optim.learning_rate", "train.optim.muon_learning_rate"}
 _EXPONENTS = {LrScaling.none: 0.0, LrScaling.sqrt: 0.5, LrScaling.linear: 1.0}
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What all trials of a sweep get."""
+    """Budget of all trials of a sweep."""
 
     base: ExperimentConfig
-    """The experiment as its own files say."""
+    """The unmodified experiment."""
     tokens: int
-    """To train on."""
+    """Training tokens per trial."""
     eval_tokens: int
-    """Between evaluations."""
+    """Training tokens between evaluations."""
     eval_block_size: int
-    """Tokens of context in evaluations."""
+    """Context length in tokens of evaluations."""
     lr_scaling: LrScaling
 
     def settings(self, composition: Composition, params: Params, out_dir: Path) -> ExperimentConfig:
-        """The experiment with these values, and with a length, schedule and evaluation that fit them.
+        """Return the experiment with these values, and with length, schedule and evaluation adapted to the budget.
 
         Raises:
-            SettingError: the values contradict each other, or one update is more than the budget.
+            SettingError: If the values contradict each other, or one update exceeds the budget.
         """
         trial = composition.replace(params)
         update = math.prod(cast("int", trial.get(key)) for key in UPDATE_KEYS)
@@ -60,12 +60,12 @@ class Budget:
             **self._schedule(max_iters / runtime.max_iters),
             **self._rates(trial, update),
         }
-        # What is searched is the trial's own; only the highest rates are scaled all the same.
+        # Searched values are not overridden, except that peak learning rates are still scaled.
         kept = {key: value for key, value in fitted.items() if key not in params or key in _SCALED}
         return trial.replace(kept).resolve()
 
     def place(self, tokens: int) -> int:
-        """Tokens seen, to the nearest multiple of ``eval_tokens``: trials are compared at the same places."""
+        """Round tokens to the nearest multiple of ``eval_tokens``, so that trials are compared at the same steps."""
         return round(tokens / self.eval_tokens) * self.eval_tokens
 
     def _schedule(self, stretch: float) -> dict[str, object]:
@@ -82,22 +82,22 @@ class Budget:
         return {
             "train.optim.learning_rate": rate,
             "train.optim.muon_learning_rate": cast("float", trial.get("train.optim.muon_learning_rate")) * scale,
-            # The floor stays in proportion to the peak.
+            # The minimum stays proportional to the peak.
             "train.schedule.min_lr": self.base.train.schedule.min_lr * rate / base,
         }
 
 
 def tokens_per_update(config: ExperimentConfig) -> int:
-    """What one optimizer update sees."""
+    """Return the number of tokens per optimizer update."""
     data = config.train.data
     return data.batch_size * data.block_size * data.grad_accum_steps
 
 
 def plan_budget(base: ExperimentConfig, config: SweepConfig, space: Space) -> Budget:
-    """The budget that a sweep file asks for.
+    """Return the budget defined by a sweep file.
 
     Raises:
-        SettingError: it is too small for one evaluation, or the context too long for a trial.
+        SettingError: If it is too small for one evaluation, or its context is too long for a trial.
     """
     runtime, update = base.train.runtime, tokens_per_update(base)
     tokens = config.tokens or runtime.max_iters * update

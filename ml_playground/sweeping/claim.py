@@ -1,7 +1,7 @@
-"""Which trial a worker does next.
+"""Assignment of trials to workers.
 
-A trial is claimed by the lock on its run folder, which the kernel drops when its process dies. A trial that the study
-calls running, but whose lock is free, was interrupted: it is resumed before a new one is started.
+A trial is claimed by the lock on its run folder, which the kernel releases when the process dies. A trial that is
+RUNNING in the study but whose lock is free was interrupted: it is resumed before a new one is started.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ml_playground.sweeping.study import in_memory
 from ml_playground.sweeping.sweep import Sweep
 
 _DUPLICATE, _DUPLICATE_0_1 = "duplicate of", "twin of"
-"""User attribute: the number of the trial that had the same values before."""
+"""User attribute: number of the earlier trial with the same values. The second name is that of version 0.1."""
 _DRAWS = 200
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A trial whose run folder this process holds."""
+    """A trial whose run folder is locked by this process."""
 
     number: int
     params: Params
@@ -39,16 +39,16 @@ class Claim:
 
 
 def claiming(sweep: Sweep) -> contextlib.AbstractContextManager[None]:
-    """Only one process at a time looks for a trial."""
+    """Return a lock that lets only one process at a time claim a trial."""
     return lock(sweep.folder / ".claim", wait=True)
 
 
 @contextlib.contextmanager
 def claimed(sweep: Sweep, study: optuna.Study) -> Generator[Claim | None]:
-    """The next trial to run, held inside the block; None where all are done or in other hands.
+    """Claim the next trial to run for the duration of the context; None if all are done or claimed by others.
 
     Raises:
-        RunError: the space has no valid point that is easily found.
+        RunError: If sampling does not find a valid point in the space.
     """
     with contextlib.ExitStack() as held:
         with claiming(sweep):
@@ -59,9 +59,9 @@ def claimed(sweep: Sweep, study: optuna.Study) -> Generator[Claim | None]:
 
 
 def orphans(sweep: Sweep, study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that were interrupted; ask while :func:`claiming`."""
+    """Return interrupted trials. The caller must hold the :func:`claiming` lock."""
     free = {trial.number for trial in _running(study) if not is_locked(sweep.trial_folder(trial.number) / LOCK)}
-    # Read again: one that has ended between the two questions was running at the first and is free at the second.
+    # Query again: a trial that ended between the two checks was RUNNING at the first and unlocked at the second.
     return [trial for trial in _running(study) if trial.number in free]
 
 
@@ -70,7 +70,7 @@ def _running(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _new(sweep: Sweep, study: optuna.Study) -> FrozenTrial | None:
-    """The next trial that has to be trained. Twins of finished ones are entered with what is known of them."""
+    """Add trials until one has to be trained, and return it. Duplicates of finished trials copy their results."""
     while len(trials := study.get_trials(deepcopy=False)) < sweep.n_trials:
         proposal = _propose(sweep, study, len(trials))
         if proposal is None:
@@ -82,9 +82,10 @@ def _new(sweep: Sweep, study: optuna.Study) -> FrozenTrial | None:
 
 
 def _propose(sweep: Sweep, study: optuna.Study, number: int) -> FrozenTrial | None:
-    """A new trial as the sampler wants it, not yet in the study; None where others are at all that it wants.
+    """Sample a new trial without adding it to the study; None if all sampled points are already running.
 
-    It is drawn in a copy and enters the study whole, so that a kill leaves no trial with half of its values.
+    It is sampled on a copy and later added to the study atomically, so that a kill leaves no trial with only some of
+    its values.
     """
     known = {
         _point(trial): trial for trial in reversed(study.get_trials(deepcopy=False)) if duplicate_of(trial) is None
@@ -92,8 +93,8 @@ def _propose(sweep: Sweep, study: optuna.Study, number: int) -> FrozenTrial | No
     problem: SettingError | None = None
     copy = in_memory(study)
     for draw in range(_DRAWS):
-        # Another seed for each draw: workers and restarts would else draw the same points. Mixed, not added up: the
-        # trials of a sweep with the next seed would else be the same ones, one later.
+        # Use a different seed for each draw, otherwise workers and restarts would draw the same points. Seeds are
+        # hashed, not added: otherwise a sweep with the next seed would draw the same trials, shifted by one.
         (seed,) = np.random.SeedSequence((sweep.config.seed, number, draw)).generate_state(1)
         copy.sampler = build_sampler(sweep, int(seed))
         asked = copy.ask(sweep.space.distributions)
@@ -126,13 +127,13 @@ def _point(trial: FrozenTrial) -> tuple[object, ...]:
 
 
 def duplicate_of(trial: FrozenTrial) -> int | None:
-    """The trial with the same values whose outcome this one has without training; None where it has trained."""
+    """Return the number of the trial whose result this duplicate has copied; None if it was trained itself."""
     number = trial.user_attrs.get(_DUPLICATE, trial.user_attrs.get(_DUPLICATE_0_1))
     return None if number is None else int(number)
 
 
 def _duplicate(drawn: FrozenTrial, original: FrozenTrial) -> FrozenTrial:
-    """The outcome of a finished trial, once more: the same values need no second training."""
+    """Copy the result of a finished trial with the same values, which need not be trained again."""
     return create_trial(
         state=original.state,
         values=original.values,

@@ -1,4 +1,4 @@
-"""The schema of a sweep file."""
+"""Schema of sweep files."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from ml_playground.ranges import bounded
 
 
 class SamplerKind(Enum):
-    """What proposes the next trial's values."""
+    """Algorithm that suggests the values of the next trial."""
 
     tpe = "tpe"
-    """Tree-structured Parzen estimator: values like those of the better trials."""
+    """Tree-structured Parzen estimator: suggests values similar to those of the better trials."""
     random = "random"
     grid = "grid"
-    """Every valid combination once, in the order of the file."""
+    """Each valid combination once, in the order of the file."""
     cmaes = "cmaes"
-    """Covariance matrix adaptation; for two or more ranges."""
+    """Covariance matrix adaptation evolution strategy, for two or more ranges."""
     gp = "gp"
-    """A Gaussian process; for few and long trials."""
+    """Gaussian process, for few, long trials."""
     nsga2 = "nsga2"
-    """A genetic algorithm; for two objectives."""
+    """Genetic algorithm, for two objectives."""
 
 
 class PrunerKind(Enum):
-    """What ends a trial that does badly."""
+    """Algorithm that stops unpromising trials early."""
 
     hyperband = "hyperband"
-    """Successive halving, with several answers to the question how early one can tell."""
+    """Successive halving with several brackets, which differ in how early they prune."""
     successive_halving = "successive_halving"
-    """Goes on with the best third at 1, 3, 9, ... times ``eval_tokens``."""
+    """Continues the best quarter of trials at 1, 4, 16, ... times ``eval_tokens``."""
     median = "median"
-    """Ends what is worse than the median of earlier trials at the same place."""
+    """Prunes trials that are worse than the median of earlier trials at the same step."""
     percentile = "percentile"
-    """Ends what is not in the best quarter of earlier trials at the same place."""
+    """Prunes trials that are not in the best quarter of earlier trials at the same step."""
     none = "none"
 
 
 class Direction(Enum):
-    """Whether less or more is better."""
+    """Direction of optimization."""
 
     minimize = "minimize"
     maximize = "maximize"
 
 
 class LrScaling(Enum):
-    """How the learning rate follows the tokens per update."""
+    """How the learning rate scales with the tokens per update."""
 
     none = "none"
     sqrt = "sqrt"
@@ -56,39 +56,39 @@ class LrScaling(Enum):
 
 @dataclass
 class SweepConfig:
-    """One search."""
+    """Settings of a sweep."""
 
     description: str = ""
-    """One line for listings."""
+    """One-line description for listings."""
     space: dict[str, Any] = field(default_factory=dict[str, Any])
-    """What is searched, by the experiment's own keys: a list of choices, or ``{low, high, step, log}``."""
+    """Search space by experiment key: a list of choices, or ``{low, high, step, log}``."""
     n_trials: int | None = bounded(None, ge=1, le=100_000)
-    """Trials in all, however often the sweep is started. Unset, with a grid: every valid combination."""
+    """Total number of trials, over all starts of the sweep. Defaults to all valid combinations of a grid."""
     sampler: SamplerKind = SamplerKind.tpe
     pruner: PrunerKind | None = None
-    """Unset: ``hyperband``, or ``none`` with two objectives."""
+    """Defaults to ``hyperband``, or to ``none`` with two objectives."""
     seed: int = bounded(1337, ge=0, lt=2**31)
-    """Of the sampler; trials take theirs from the experiment."""
+    """Seed of the sampler; trials use the seed of the experiment."""
     objective: dict[str, Direction] = field(default_factory=dict[str, Direction])
-    """One metric or two, each ``minimize`` or ``maximize``. Unset: ``val_loss``, the lowest of the run. A curve of
-    ``metrics.jsonl`` counts by the median of its last ten values."""
+    """One or two metrics, each ``minimize`` or ``maximize``. Defaults to ``val_loss``, the lowest of the run. Other
+    metrics of ``metrics.jsonl`` are scored by the median of their last ten values."""
     tokens: int | None = bounded(None, ge=1, le=10**18)
-    """Training tokens of each trial. Unset: as many as the experiment trains on."""
+    """Training tokens per trial. Defaults to those of the experiment."""
     eval_tokens: int | None = bounded(None, ge=1, le=10**18)
-    """Training tokens between evaluations. Unset: as many as in the experiment."""
+    """Training tokens between evaluations. Defaults to those of the experiment."""
     eval_block_size: int | None = bounded(None, ge=1, le=2**31)
-    """Tokens of context in every trial's evaluation. Unset: the shortest ``train.data.block_size`` there is."""
+    """Context length in tokens of every trial's evaluation. Defaults to the smallest ``train.data.block_size``."""
     lr_scaling: LrScaling = LrScaling.none
-    """Factor of the learning rate: ``linear`` is tokens per update over those of the experiment, ``sqrt`` its root."""
+    """Learning rate factor: ``linear`` is tokens per update relative to the experiment's, ``sqrt`` its square root."""
     workers: int = bounded(1, ge=1, le=256)
-    """Trials at a time; they share the cores, and are no more than these."""
+    """Number of concurrent trials, which share the cores; at most the number of cores."""
     engine: str = "local"
-    """Who starts the workers: ``local``, as processes on this machine."""
+    """Engine that starts the workers: ``local`` starts processes on this machine."""
     storage: str | None = None
-    """URL of the study's database. Unset: ``study.db`` in the sweep's folder."""
+    """URL of the study's database. Defaults to ``study.db`` in the sweep's folder."""
     max_failures: int = bounded(3, ge=1, le=100_000)
-    """Failed trials in a row that stop the sweep."""
+    """Number of consecutive failed trials that stops the sweep."""
 
     def __post_init__(self) -> None:
-        # An empty table is as good as none.
+        # An empty table is equivalent to none.
         self.objective = self.objective or {"val_loss": Direction.minimize}

@@ -1,4 +1,4 @@
-"""A sweep for people: a live table on a terminal, a line for each event elsewhere."""
+"""Progress of a sweep: a live table on a terminal, otherwise a line per event."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _ROWS = 12
 
 
 class SweepDisplay:
-    """Shows every trial that begins or ends, and what is to come."""
+    """Shows each trial that starts or ends, and the remaining time."""
 
     def __init__(self, sweep: Sweep, study: optuna.Study) -> None:
         self._sweep = sweep
         self._study = study
-        self._started = datetime.now()  # without a zone, as Optuna's times are
+        self._started = datetime.now()  # naive, like Optuna's timestamps
         self._names = short_names(sweep.space)
         self._seen: dict[int, TrialState] = {}
         self._live = LiveTable()
@@ -50,13 +50,13 @@ class SweepDisplay:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         try:
-            if not isinstance(error, StudyError):  # it would wait for the database once more
+            if not isinstance(error, StudyError):  # an update would wait for the database again
                 self.update()
         finally:
             self._live.__exit__()
 
     def update(self) -> None:
-        """Look at the study again."""
+        """Refresh the display from the study."""
         trials = self._study.get_trials(deepcopy=False)
         for trial in trials:
             if self._seen.get(trial.number) is not trial.state:

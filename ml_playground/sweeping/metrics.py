@@ -1,4 +1,4 @@
-"""A trial's score, read from what its run has logged."""
+"""Scores of trials, computed from the logged metrics."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _LAST = 10
 
 
 def score(folder: Path, metric: str) -> float:
-    """The lowest ``val_loss`` of a run; of any other curve the median of its last ten values, so that no spike decides.
+    """Return the lowest ``val_loss`` of a run or, for other metrics, the robust median of the last ten values.
 
-    Infinite where nothing was logged.
+    Infinite if nothing was logged.
     """
     tag = "val/loss" if metric == VAL_LOSS else metric
     logged = (entry.get(tag) for entry in read_metrics(folder / "metrics.jsonl"))

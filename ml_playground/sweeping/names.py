@@ -1,4 +1,4 @@
-"""How a trial's values are written for people."""
+"""Formatting of the parameters and scores of trials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ml_playground.sweeping.sweep import Sweep
 
 
 def short_names(space: Space) -> dict[str, str]:
-    """Dotted key to the shortest end of it that no other key has."""
+    """Map each dotted key to its shortest unique suffix."""
     names: dict[str, str] = {}
     for key in space.leaves:
         parts = key.split(".")
@@ -22,15 +22,15 @@ def short_names(space: Space) -> dict[str, str]:
 
 
 def show_params(params: Params, names: dict[str, str]) -> str:
-    """Such as ``batch_size = 8, learning_rate = 0.0031``."""
+    """Format parameters, such as ``batch_size = 8, learning_rate = 0.0031``."""
     return ", ".join(f"{name} = {show_value(params[key])}" for key, name in names.items() if key in params)
 
 
 def show_value(value: object) -> str:
-    """Four digits are enough of a number that was drawn."""
+    """Format a value; floats get four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def show_scores(trial: FrozenTrial, sweep: Sweep) -> str:
-    """Such as ``val_loss 1.5032``."""
+    """Format scores, such as ``val_loss 1.5032``."""
     return ", ".join(f"{name} {value:,.4f}" for name, value in zip(sweep.objectives, trial.values or [], strict=True))

@@ -1,4 +1,4 @@
-"""Which trial is better."""
+"""Ranking of trials."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ORDER = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState
 
 
 def ranked(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """The best first.
+    """Sort trials, best first.
 
-    Complete ones by their first score, with the Pareto front of two ahead; then pruned ones by how far they came and
-    how good they were there; then the rest.
+    Complete trials are sorted by their first score, with the Pareto front of two objectives first; then pruned trials
+    by how far they came and their value there; then the rest.
     """
     front = {trial.number for trial in study.best_trials} if len(sweep.objectives) > 1 else set[int]()
     sign = 1 if next(iter(sweep.config.objective.values())) is Direction.minimize else -1
@@ -35,7 +35,7 @@ def ranked(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) -> list
 
 
 def status(trial: FrozenTrial, sweep: Sweep) -> str:
-    """How a trial ended, or that it has not."""
+    """Describe the state and result of a trial."""
     number = duplicate_of(trial)
     duplicate = "" if number is None else f" (as trial {number}, which had the same values)"
     match trial.state:

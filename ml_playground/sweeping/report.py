@@ -1,4 +1,4 @@
-"""``report.html``: Optuna's plots and the table, in one file that needs no network."""
+"""``report.html``: Optuna's plots and the leaderboard in one self-contained file."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ th, td {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd
 
 
 def render_report(sweep: Sweep, study: optuna.Study, rows: list[dict[str, object]]) -> str:
-    """The page.
+    """Render the HTML page.
 
     Args:
-        rows: The leaderboard, the best first; at least one trial is complete.
+        rows: The leaderboard, best first; at least one trial is complete.
     """
     budget = sweep.budget
     summary = (
@@ -69,7 +69,7 @@ def _figures(sweep: Sweep, study: optuna.Study) -> Iterator[tuple[str, Figure]]:
     for index, name in enumerate(sweep.objectives):
         one = _of_one_objective(sweep, study, index)
         yield f"{name}: history", plots.plot_optimization_history(one, target_name=name)
-        # What all complete trials have alike explains nothing, and Optuna refuses to plot it.
+        # Parameters with the same value in all complete trials are uninformative, and Optuna cannot plot them.
         varied = [key for key in sweep.space.leaves if len({trial.params[key] for trial in one.trials}) > 1]
         if varied:
             importances = plots.plot_param_importances(one, PedAnovaImportanceEvaluator(), varied, target_name=name)
@@ -81,7 +81,7 @@ def _figures(sweep: Sweep, study: optuna.Study) -> Iterator[tuple[str, Figure]]:
 
 
 def _of_one_objective(sweep: Sweep, study: optuna.Study, index: int) -> optuna.Study:
-    """The complete trials with one of their scores: most plots are of one, and have to know which way is better."""
+    """Return a single-objective study of the complete trials: most plots support one objective and its direction."""
     one = optuna.create_study(direction=sweep.directions[index])
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         value = trial.values[index]

@@ -1,4 +1,4 @@
-"""What a sweep leaves for people: ``leaderboard.csv``, ``best.toml`` and ``report.html``."""
+"""Results of a sweep: ``leaderboard.csv``, ``best.toml`` and ``report.html``."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from ml_playground.terminal.console import say
 
 
 def write_results(sweep: Sweep, study: optuna.Study) -> None:
-    """Write the three files anew, and say what is best and where it is.
+    """Write the three files, replacing existing ones, and report the best trial.
 
     Raises:
-        RunError: all trials have ended, and none has a score; the table is written.
+        RunError: If all trials are finished and none has a score; the leaderboard is still written.
     """
     trials = ranked(sweep, study, study.get_trials(deepcopy=False))
     rows = leaderboard(sweep, study, trials)
@@ -51,7 +51,7 @@ def write_results(sweep: Sweep, study: optuna.Study) -> None:
 
 
 def leaderboard(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) -> list[dict[str, object]]:
-    """One row a trial, the best first."""
+    """Return one row per trial, best first."""
     front = {trial.number for trial in study.best_trials}
     rows: list[dict[str, object]] = []
     for rank, trial in enumerate(trials, start=1):
@@ -75,7 +75,7 @@ def leaderboard(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) ->
 
 
 def _fates(trials: list[FrozenTrial]) -> str:
-    """Such as ``2 diverged, 1 failed``, the most frequent first."""
+    """Summarize outcomes, such as ``2 diverged, 1 failed``, most frequent first."""
     fates = Counter(_fate(trial) for trial in trials)
     return ", ".join(f"{count} {fate}" for fate, count in fates.most_common())
 
@@ -98,6 +98,6 @@ def _best_toml(sweep: Sweep, best: FrozenTrial) -> str:
     config = sweep.trial_config(best.number, best.params)
     folder: Path = OUTPUTS / f"{sweep.folder.name}-best"
     config.train.runtime.out_dir = config.sample.runtime.out_dir = folder
-    # A comment is one line, whatever the folder's name has in it.
+    # Escape line breaks in the folder name, because a TOML comment is one line.
     head = printable(f"# Trial {best.number} of {sweep.folder}: {show_scores(best, sweep)}.")
     return f"{head}\n\n{snapshot(config)}"

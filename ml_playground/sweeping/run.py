@@ -1,4 +1,4 @@
-"""The verb ``sweep``: start the workers, show how far they are, and write what has come of it."""
+"""Run a sweep: start the workers, show progress and write the results."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def run_sweep(sweep: Sweep) -> None:
-    """Run what is left of a sweep. The same sweep started twice is shared by both.
+    """Run the remaining trials of a sweep. Several processes may run the same sweep and share its trials.
 
     Raises:
-        UserError: the data, the database or the device cannot be used, or the sweep has changed since it was created.
-        RunError: too many trials have failed in a row, none has a score, or a file cannot be written.
-        Stopped: a signal came; all trials are saved.
+        UserError: If the data, the database or the device cannot be used, or the sweep has changed since it was
+            created.
+        RunError: If too many trials failed in a row, none has a score, or a file cannot be written.
+        Stopped: If a signal was received; all trials are saved.
     """
     engine = build_engine(sweep)
     dataset = prepare(sweep.budget.base)
     try:
         study = create_study(sweep, dataset.meta.fingerprint)
         _run_trials(sweep, study, engine)
-        with lock(sweep.folder / ".lock", wait=True):  # another start may be at its end too
+        with lock(sweep.folder / ".lock", wait=True):  # another process may be finishing the same sweep
             write_results(sweep, study)
     except OSError as error:
         raise RunError(

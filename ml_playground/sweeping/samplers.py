@@ -1,4 +1,4 @@
-"""The algorithms, which are Optuna's, by the names that a sweep file gives them."""
+"""Optuna's samplers and pruners by the names used in sweep files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.sweep import Sweep
 
 _REDUCTION = 4
-"""Of so many trials that reach a rung, the best continues."""
+"""Reduction factor: one in this many trials continues beyond each rung."""
 _BEST_QUARTER = 25.0
 
 
 def build_sampler(sweep: Sweep, seed: int) -> BaseSampler:
-    """The sampler for one draw."""
+    """Build the sampler for one draw."""
     match sweep.config.sampler:
         case SamplerKind.tpe:
             return optuna.samplers.TPESampler(seed=seed)
@@ -36,10 +36,11 @@ def build_sampler(sweep: Sweep, seed: int) -> BaseSampler:
 
 
 def build_pruner(kind: PrunerKind, budget: Budget) -> BasePruner:
-    """The pruner; its resource is training tokens."""
+    """Build the pruner, whose resource is training tokens."""
     match kind:
         case PrunerKind.hyperband:
-            # Its last bracket would prune nothing, and spend most: left out, by a maximum below the whole training.
+            # The last bracket would prune nothing and use most of the budget. It is excluded by setting the maximum
+            # resource below the full training.
             most = max(budget.eval_tokens, budget.place(budget.tokens) // _REDUCTION)
             return optuna.pruners.HyperbandPruner(budget.eval_tokens, most, _REDUCTION)
         case PrunerKind.successive_halving:
@@ -53,7 +54,7 @@ def build_pruner(kind: PrunerKind, budget: Budget) -> BasePruner:
 
 
 class _Grid(BaseSampler):
-    """Trial number n has point n of a list; Optuna's own grid also has the points that contradict themselves."""
+    """Assigns point n to trial number n. Unlike Optuna's ``GridSampler``, it skips invalid combinations."""
 
     def __init__(self, points: list[Params]) -> None:
         self._points = points

@@ -1,4 +1,4 @@
-"""The search space: leaves in place of an experiment's values."""
+"""The search space: choices and ranges in place of an experiment's values."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from ml_playground.ranges import range_problem
 
 Value = str | int | float | bool
 Params = dict[str, Value]
-"""One point of the space: dotted key to value."""
+"""One point of the space, by dotted key."""
 
 _EXAMPLE = "write below [space], for example, train.data.batch_size = [8, 16]"
 _MISSING = "???"
-"""What OmegaConf takes for no value."""
+"""OmegaConf's marker for a missing value."""
 _MAX_CHOICES = 1_000
 _MAX_STEPS = 1_000_000
 _MAX_INTEGER = 2**53
-"""The study keeps numbers as doubles, which have no larger integers without gaps."""
+"""The study stores numbers as doubles, which represent integers exactly only up to this value."""
 _RANGE_KEYS = {"low", "high", "step", "log"}
 _GIVEN = {
     "train.runtime.out_dir": "every trial has its own folder",
@@ -45,12 +45,12 @@ _GIVEN = {
     "train.runtime.eval_only": "a trial trains",
     "description": "it changes nothing",
 }
-"""What the sweep itself decides, and so cannot be searched."""
+"""Settings that the sweep itself determines, which therefore cannot be searched."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """One of a list."""
+    """A list of choices."""
 
     values: list[Value]
 
@@ -65,7 +65,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Range:
-    """A number between two others, both included."""
+    """A range of numbers, including both bounds."""
 
     low: float
     high: float
@@ -80,17 +80,17 @@ class Range:
 
     @property
     def count(self) -> int:
-        """How many values a step leaves; both ends where there is none."""
+        """Number of values with a step; 2, for both bounds, without one."""
         return 2 if self.step is None else _steps(self.low, self.high, self.step) + 1
 
     @property
     def ends(self) -> list[Value]:
-        """The lowest and the highest."""
+        """The lower and upper bounds."""
         return [self.low, self.high]
 
     @property
     def values(self) -> list[Value]:
-        """All of them, where a step makes them countable; else only both ends."""
+        """All values if there is a step, otherwise only both bounds."""
         if self.step is None:
             return self.ends
         low, step, kind = Fraction(str(self.low)), Fraction(str(self.step)), type(self.low)
@@ -102,39 +102,39 @@ Leaf = Choices | Range
 
 @dataclass(frozen=True)
 class Space:
-    """Dotted key to leaf, in the order of the file."""
+    """Search space: leaves by dotted key, in the order of the file."""
 
     leaves: dict[str, Leaf]
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """As Optuna has them."""
+        """The leaves as Optuna distributions."""
         return {key: leaf.distribution for key, leaf in self.leaves.items()}
 
     @property
     def is_countable(self) -> bool:
-        """Whether it has finitely many points."""
+        """Whether the number of points is finite."""
         return all(isinstance(leaf, Choices) or leaf.step is not None for leaf in self.leaves.values())
 
     @property
     def count(self) -> int:
-        """Points of a countable space, valid or not."""
+        """Number of points of a countable space, whether valid or not."""
         return math.prod(leaf.count for leaf in self.leaves.values())
 
     def points(self) -> Iterator[Params]:
-        """All points of a countable space; the last key changes first."""
+        """Iterate over all points of a countable space; the last key varies fastest."""
         for values in itertools.product(*(leaf.values for leaf in self.leaves.values())):
             yield dict(zip(self.leaves, values, strict=True))
 
 
 def read_space(document: Document, schema: Schema) -> Space:
-    """The ``[space]`` of a sweep file.
+    """Read the ``[space]`` table of a sweep file.
 
     Args:
-        schema: That of the experiment.
+        schema: Schema of the experiment.
 
     Raises:
-        ConfigError: a key is unknown or decided by the sweep itself, or a leaf makes no sense.
+        ConfigError: If a key is unknown or determined by the sweep itself, or a leaf is invalid.
     """
     table = document.table.get("space")
     if not isinstance(table, dict) or not table:
@@ -152,7 +152,7 @@ def read_space(document: Document, schema: Schema) -> Space:
 
 
 def _entries(table: dict[str, object], types: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """What stands where the schema has values."""
+    """Iterate over the entries at positions where the schema has values."""
     for name, value in table.items():
         if dataclasses.is_dataclass(types[f"{prefix}{name}"]):
             yield from _entries(cast("dict[str, object]", value), types, f"{prefix}{name}.")
@@ -165,7 +165,7 @@ def _leaf(value: object, kind: object) -> Leaf:
         choices = cast("list[Value]", value)
         return Choices([float(one) for one in choices] if kind is float else choices)
     table = cast("dict[str, float]", value)
-    # TOML's 1 stands for 1.0 where the schema has a float, and Optuna tells them apart.
+    # If the schema has a float, 1 in TOML means 1.0; Optuna distinguishes the two.
     low, high, step = (
         float(number) if kind is float and number is not None else number
         for number in (table["low"], table["high"], table.get("step"))
@@ -241,6 +241,6 @@ def _bounds_problem(table: dict[str, float]) -> str | None:
 
 
 def _steps(low: float, high: float, step: float) -> int:
-    """How often a step fits between two bounds, in the decimal digits that a person wrote."""
+    """Return how often a step fits between two bounds, computed exactly from their decimal notation."""
     low_, high_, step_ = (Fraction(str(number)) for number in (low, high, step))
     return int((high_ - low_) / step_)

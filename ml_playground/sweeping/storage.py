@@ -1,6 +1,6 @@
-"""The study's database, opened in one place, and its errors in one line.
+"""Access to the study's database, with errors translated to one line.
 
-SQLite files are opened by their path: a file name with ``?``, ``#`` or ``%`` would mean something else inside a URL.
+SQLite files are opened by path, because ``?``, ``#`` and ``%`` in a file name have a special meaning in a URL.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from ml_playground.errors import RunError, UserError
 from ml_playground.terminal.console import say
 
 Database = Path | URL
-"""A SQLite file, or another database by its URL."""
+"""Path of a SQLite file, or URL of another database."""
 T = TypeVar("T")
 
 _SECONDS_TO_WAIT = 60.0
 _SECONDS_OF_SILENCE = 5.0
 _SECONDS_BETWEEN_TRIES = 0.5
-"""SQLite sleeps so long inside of C, where no signal is heard."""
+"""SQLite's own busy timeout. It is short because SQLite sleeps in C code, where signals are not handled."""
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class StudyError(RunError):
-    """The study's database cannot be read or written now; what it has, it keeps."""
+    """The study's database cannot be read or written at the moment; its content is preserved."""
 
 
 class StudyLockedError(StudyError):
@@ -44,10 +44,10 @@ class StudyLockedError(StudyError):
 
 
 def parse_storage(url: str) -> Database:
-    """The database that a sweep file names.
+    """Parse the ``storage`` setting of a sweep file.
 
     Raises:
-        ValueError: no such database can be; the text is the problem.
+        ValueError: If the URL is invalid; the message describes the problem.
     """
     try:
         parsed = make_url(url)
@@ -66,18 +66,18 @@ def parse_storage(url: str) -> Database:
 
 
 def open_storage(database: Database) -> RDBStorage:
-    """Connect, and make Optuna's tables where there are none. A file that is anything else is left as it is.
+    """Connect to the database and create Optuna's tables if they are missing. Foreign files are not modified.
 
     Raises:
-        UserError: it is damaged, another program's, cannot be reached or cannot be written.
-        StudyLockedError: another program has it, and has not given it back in a minute.
+        UserError: If the database is corrupted, belongs to another program, or cannot be reached or written.
+        StudyLockedError: If another program has kept it locked for a minute.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         storage = _open_file(database) if isinstance(database, Path) else _open_url(database)
     except StudyLockedError:
         raise
-    except UnicodeDecodeError as error:  # in a name that SQLite quotes
+    except UnicodeDecodeError as error:  # in a name quoted by SQLite
         raise UserError(str(_damaged(cast("Path", database), str(error)))) from None
     except (StudyError, SQLAlchemyError, StorageInternalError, sqlite3.Error, ImportError, RuntimeError) as error:
         translated = error if isinstance(error, StudyError) else _translated(database, error)
@@ -85,9 +85,9 @@ def open_storage(database: Database) -> RDBStorage:
             raise translated from None
         raise UserError(str(translated)) from None
 
-    # In its class, which Optuna and SQLAlchemy let through as it is.
+    # Raises a StudyError, which Optuna and SQLAlchemy propagate unchanged.
     def translate(context: ExceptionContext) -> None:
-        if not isinstance(context.sqlalchemy_exception, IntegrityError):  # Optuna expects those
+        if not isinstance(context.sqlalchemy_exception, IntegrityError):  # Optuna handles these
             raise _translated(database, context.original_exception)
 
     event.listen(storage.engine, "handle_error", translate)
@@ -95,12 +95,12 @@ def open_storage(database: Database) -> RDBStorage:
 
 
 def is_unused(path: Path) -> bool:
-    """Whether there is no study in this file yet: it is not there, or empty."""
+    """Return whether the file does not contain a study yet, because it is missing or empty."""
     return not path.exists() or (path.is_file() and path.stat().st_size == 0)
 
 
 def _open_url(url: URL) -> RDBStorage:
-    # Optuna formats what it is given.
+    # Escape braces, because Optuna calls str.format on the URL.
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     return RDBStorage(text)
 
@@ -108,15 +108,15 @@ def _open_url(url: URL) -> RDBStorage:
 def _open_file(path: Path) -> RDBStorage:
     complete = not is_unused(path) and _has_study_tables(path)
     arguments = {"creator": functools.partial(_connect, path), "poolclass": QueuePool}
-    # In tables of another version of Optuna, new ones would be in the way of an upgrade.
+    # Do not add tables to those of another Optuna version: they would break an upgrade.
     return RDBStorage("sqlite://", engine_kwargs=arguments, skip_table_creation=complete)
 
 
 def _has_study_tables(path: Path) -> bool:
-    """Look without writing whether Optuna's tables are complete; those of a process killed just then are not.
+    """Check, without writing, whether Optuna's tables are complete; a kill during their creation leaves them partial.
 
     Raises:
-        StudyError: there is anything else.
+        StudyError: If the file is anything else than a study or an empty database.
     """
     if not path.is_file():
         raise StudyError(f"{path}: is not a file, so no database; move it away, or restore the study's own")
@@ -139,7 +139,7 @@ def _has_study_tables(path: Path) -> bool:
 
 
 def _translated(database: Database, error: BaseException) -> StudyError:
-    """What to tell the user about an error of the database."""
+    """Translate a database error into a message for the user."""
     while not isinstance(error, sqlite3.Error) and (cause := getattr(error, "orig", None) or error.__cause__):
         error = cause
     if not isinstance(database, Path):
@@ -181,7 +181,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 class _Connection(sqlite3.Connection):
-    """Waits for another program that has locked the file, and says so."""
+    """Connection that waits, with a message, while another program has locked the file."""
 
     def cursor(self, factory: Any = None) -> Any:
         return super().cursor(factory or _Cursor)
@@ -196,7 +196,7 @@ class _Connection(sqlite3.Connection):
                 return call()
             except sqlite3.OperationalError as error:
                 waited = time.monotonic() - start
-                # A call that has changed something must not do so twice.
+                # A call that has already changed something must not be repeated.
                 again = error.sqlite_errorcode & 0xFF in _BUSY and self.total_changes == changes
                 if not again or waited > _SECONDS_TO_WAIT:
                     raise

@@ -1,4 +1,4 @@
-"""The study: Optuna's record of a sweep, in a database that outlives every process."""
+"""The Optuna study of a sweep, in a persistent database."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from ml_playground.sweeping.storage import is_unused, open_storage
 from ml_playground.sweeping.sweep import Sweep
 
 REASON = "reason"
-"""User attribute: why a trial was pruned or has failed."""
+"""User attribute: why a trial was pruned or failed."""
 DIVERGED = "diverged"
 OUT_OF_MEMORY = "out of memory"
-"""What reasons name."""
+"""Keywords in reasons."""
 _GUARD = "sweep"
 _FREE = {"train.runtime.out_dir", "train.runtime.log_interval"}
-"""Settings of the experiment that change nothing in a trial."""
+"""Settings of the experiment that do not affect trials."""
 
 
 def create_study(sweep: Sweep, data: str) -> optuna.Study:
-    """Create the study, or open it where it is the same search on the same data.
+    """Create the study, or open it if it is the same search on the same data.
 
     Args:
         data: Fingerprint of the dataset.
 
     Raises:
-        ConfigError: the sweep file, the experiment or the data have changed since the study was created.
-        RunFolderError: there are trials of a study that is gone.
-        UserError: the database cannot be used.
-        StudyError: it is locked by another program, or has failed.
+        ConfigError: If the sweep file, the experiment or the data have changed since the study was created.
+        RunFolderError: If there are trial folders but no study.
+        UserError: If the database cannot be used.
+        StudyError: If the database is locked by another program, or failed.
     """
     sweep.folder.mkdir(parents=True, exist_ok=True)
-    # Two that start at once: the second waits, and then finds the study.
+    # If two processes start at once, the second one waits and then finds the study.
     with lock(sweep.folder / ".lock", wait=True):
         if isinstance(sweep.database, Path) and is_unused(sweep.database):
-            _refuse_trials(sweep)  # before the file is made
+            _refuse_trials(sweep)  # before the file is created
         storage = open_storage(sweep.database)
         if sweep.study_name not in optuna.get_all_study_names(storage):
             _refuse_trials(sweep)
@@ -56,11 +56,11 @@ def create_study(sweep: Sweep, data: str) -> optuna.Study:
 
 
 def open_study(sweep: Sweep) -> optuna.Study:
-    """The study, which is there; it samples nothing by itself.
+    """Open the existing study. Its sampler is a placeholder; trials are sampled on copies.
 
     Raises:
-        UserError: the database cannot be used.
-        StudyError: it is locked by another program, or has failed.
+        UserError: If the database cannot be used.
+        StudyError: If the database is locked by another program, or failed.
     """
     pruner = build_pruner(sweep.pruner, sweep.budget)
     return optuna.load_study(
@@ -69,7 +69,7 @@ def open_study(sweep: Sweep) -> optuna.Study:
 
 
 def in_memory(study: optuna.Study, sampler: BaseSampler | None = None) -> optuna.Study:
-    """A copy to try things on: what an algorithm notes down there is gone with it."""
+    """Return an in-memory copy of a study, so that changes made by an algorithm are discarded."""
     copy = optuna.create_study(
         study_name=study.study_name, directions=study.directions, pruner=study.pruner, sampler=sampler
     )
@@ -78,24 +78,24 @@ def in_memory(study: optuna.Study, sampler: BaseSampler | None = None) -> optuna
 
 
 def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
-    """A trial as it is now, to read."""
+    """Return a read-only snapshot of a trial."""
     return study.get_trials(deepcopy=False)[number]
 
 
 def open_trial(study: optuna.Study, number: int) -> Trial:
-    """A running trial, to write to."""
-    trial_id = find_trial(study, number)._trial_id  # pyright: ignore[reportPrivateUsage]  # no other way in
+    """Return a running trial for writing."""
+    trial_id = find_trial(study, number)._trial_id  # pyright: ignore[reportPrivateUsage]  # there is no public API
     return Trial(study, trial_id)
 
 
 def end_trial(study: optuna.Study, number: int, state: TrialState, why: str) -> None:
-    """Write down that a trial has no score, and the reason."""
+    """Finish a trial without a score, and record the reason."""
     open_trial(study, number).set_user_attr(REASON, why)
     study.tell(number, state=state)
 
 
 def reason(trial: FrozenTrial) -> str:
-    """Why it has no score; empty where it has one."""
+    """Return why a trial has no score; empty if it has one."""
     return "" if trial.state is TrialState.COMPLETE else str(trial.user_attrs.get(REASON, ""))
 
 
@@ -105,7 +105,7 @@ def _refuse_trials(sweep: Sweep) -> None:
 
 
 def _guard(sweep: Sweep, data: str) -> str:
-    """All that decides what a trial's values and its score are."""
+    """Serialize everything that affects the values and scores of trials."""
     config, base, budget = sweep.config, sweep.budget.base, sweep.budget
     return json.dumps(
         {

@@ -1,4 +1,4 @@
-"""Keeps the workers of a sweep at work: what a dead one means, and when to give up."""
+"""Supervision of the workers of a sweep: restarts them, and decides when to give up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ml_playground.sweeping.sweep import Sweep
 
 
 class Supervisor:
-    """Has as many workers as the sweep asks for, and ends them with the block."""
+    """Context manager that keeps the configured number of workers running, and stops them on exit."""
 
     def __init__(self, sweep: Sweep, study: optuna.Study, engine: Engine) -> None:
         self._sweep = sweep
@@ -35,16 +35,16 @@ class Supervisor:
 
     def __exit__(self, *_error: object) -> None:
         for worker in self._workers:
-            worker.stop()  # it saves, and its trial stays open
+            worker.stop()  # it saves its state, and the trial stays RUNNING
         for worker in self._workers:
             worker.join()
 
     def tend(self, seconds: float) -> bool:
-        """Wait for that long at most, and replace a worker that has died; whether there still are any.
+        """Wait up to ``seconds``, replace workers that died, and return whether any are left.
 
         Raises:
-            PlaygroundError: a worker says that none can continue.
-            RunError: too many trials have failed in a row, or workers die before they have a trial.
+            PlaygroundError: If a worker reported that no worker can continue.
+            RunError: If too many trials failed in a row, or workers die before they have claimed a trial.
         """
         self._engine.wait(self._workers, seconds)
         for worker in [worker for worker in self._workers if worker.exit_code is not None]:
@@ -77,7 +77,7 @@ class Supervisor:
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         where = f"at step {step:,}" if step is not None else "before its first step"
         times = f"{self._sweep.config.max_failures} workers have died of it {where}, the last by {name}"
-        # The kernel kills what has asked for more memory than there is.
+        # SIGKILL probably came from the kernel's out-of-memory killer.
         killed = code == -signal.SIGKILL
         state = TrialState.PRUNED if killed else TrialState.FAIL
         end_trial(self._study, trial.number, state, f"{times}{f': {OUT_OF_MEMORY}?' if killed else ''}")

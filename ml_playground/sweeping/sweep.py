@@ -1,4 +1,4 @@
-"""A sweep, checked: everything that a worker has to know."""
+"""A validated sweep: everything a worker needs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ VAL_LOSS = "val_loss"
 _CURVES = ("train/loss", "train/tokens_per_sec", "train/step_time_ms")
 _MAX_GRID = 10_000
 _MAX_TRIED = 100
-"""Values of a range that are tried in advance."""
+"""Maximum number of values of a range that are validated in advance."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One search over one experiment."""
+    """A hyperparameter search on one experiment."""
 
     name: str
     document: Document
@@ -38,64 +38,64 @@ class Sweep:
     composition: Composition
     budget: Budget
     grid: list[Params]
-    """All valid points; empty where they are not asked for."""
+    """All valid points for the grid sampler; empty for other samplers."""
 
     @property
     def folder(self) -> Path:
-        """Where its study and its trials are."""
+        """Folder of the study and the trials."""
         return OUTPUTS / "sweeps" / f"{self.budget.base.experiment}-{self.name}"
 
     @property
     def study_name(self) -> str:
-        """Its name in the database, which takes text only."""
+        """Study name in the database, as valid Unicode text."""
         return os.fsencode(self.folder.name).decode("utf-8", "backslashreplace")
 
     @property
     def database(self) -> Database:
-        """Where its study is."""
+        """Database of the study."""
         return parse_storage(self.config.storage) if self.config.storage is not None else self.folder / "study.db"
 
     @property
     def n_trials(self) -> int:
-        """Trials in all."""
+        """Total number of trials."""
         wanted = self.config.n_trials or len(self.grid)
         return min(wanted, len(self.grid)) if self.grid else wanted
 
     @property
     def objectives(self) -> list[str]:
-        """The metrics, one or two."""
+        """One or two metrics to optimize."""
         return list(self.config.objective)
 
     @property
     def directions(self) -> list[Literal["minimize", "maximize"]]:
-        """Optuna's names, in the order of the objectives."""
+        """Directions as Optuna names them, in the order of the objectives."""
         minimize = (direction is Direction.minimize for direction in self.config.objective.values())
         return ["minimize" if less else "maximize" for less in minimize]
 
     @property
     def pruner(self) -> PrunerKind:
-        """What ends bad trials."""
+        """Pruner that stops unpromising trials."""
         return self.config.pruner or (PrunerKind.none if len(self.objectives) > 1 else PrunerKind.hyperband)
 
     def trial_folder(self, number: int) -> Path:
-        """The run folder of a trial."""
+        """Return the run folder of a trial."""
         return self.folder / "trials" / f"{number:04d}"
 
     def trial_config(self, number: int, params: Params) -> ExperimentConfig:
-        """The experiment that a trial runs.
+        """Return the experiment config of a trial.
 
         Raises:
-            SettingError: the values contradict each other.
+            SettingError: If the values contradict each other.
         """
         return self.budget.settings(self.composition, params, self.trial_folder(number))
 
 
 def load_sweep(name: str, experiment: str, exp_config: Path | None = None) -> Sweep:
-    """Read and check a sweep and its experiment; nothing is written.
+    """Read and validate a sweep and its experiment, without writing anything.
 
     Raises:
-        UsageError: one of the two is unknown.
-        ConfigError: a file is wrong; the message is ``file:line: key: problem``.
+        UsageError: If either name is unknown.
+        ConfigError: If a file is invalid; the message is ``file:line: key: problem``.
     """
     document = find_sweep(name)
     config = read_table(document, SweepConfig, home="space.")
@@ -163,10 +163,10 @@ def _check_comparable(document: Document, config: SweepConfig, space: Space) -> 
 
 
 def _check_values(document: Document, space: Space, composition: Composition, budget: Budget) -> None:
-    """Try every choice and bound, and every step of short ranges, with the experiment's other values.
+    """Validate each choice and bound, and each step of short ranges, with the experiment's other values.
 
     Raises:
-        ConfigError: one contradicts what is not searched, so no trial could have it.
+        ConfigError: If a value contradicts settings that are not searched, so that no trial could use it.
     """
     for key, leaf in space.leaves.items():
         for value in leaf.ends if isinstance(leaf, Range) and leaf.count > _MAX_TRIED else leaf.values:

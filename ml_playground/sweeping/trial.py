@@ -1,4 +1,4 @@
-"""One trial: an ordinary run whose evaluations go to the study, and whose end is written there."""
+"""A trial: a regular run whose evaluations and final state are reported to the study."""
 
 from __future__ import annotations
 
@@ -43,31 +43,35 @@ from ml_playground.training.memory import exhausted
 from ml_playground.training.state import Progress
 
 _PRUNED_AT = "pruned at"
-"""User attribute: tokens at which the pruner has ended a trial."""
+"""User attribute: tokens at which the pruner stopped the trial."""
 
 
 class TrialFailedError(RunError):
-    """A trial has failed, and the study knows. The process may be in no state for another one."""
+    """A trial failed and was recorded as failed. The process may not be in a state to run another one."""
 
 
 class TrialRunner:
-    """Runs the trials of one worker, one after the other."""
+    """Runs the trials of one worker sequentially."""
 
     def __init__(self, sweep: Sweep, study: optuna.Study, threads: int) -> None:
-        """``threads``: for a trial that does not name a number itself."""
+        """Create the runner.
+
+        Args:
+            threads: CPU threads of trials that do not set a number themselves.
+        """
         self._sweep = sweep
         self._study = study
         self._threads = threads
         self._data: tuple[ExperimentConfig, PreparedDataset] | None = None
 
     def run(self, claim: Claim) -> None:
-        """Train a claimed trial, from its last checkpoint where it has one, and write down how it ended.
+        """Train a claimed trial, resuming from its last checkpoint if there is one, and record its final state.
 
         Raises:
-            TrialFailedError: it failed.
-            OSError, CheckpointError, StudyError: its files or the study cannot be written; it stays open, to be
-                resumed.
-            Stopped: a signal came; it stays open too.
+            TrialFailedError: If the trial failed.
+            OSError, CheckpointError, StudyError: If its files or the study cannot be written; the trial stays in state
+                RUNNING, to be resumed.
+            Stopped: If a signal was received; the trial stays in state RUNNING as well.
         """
         folder = self._sweep.trial_folder(claim.number)
         with (
@@ -95,7 +99,7 @@ class TrialRunner:
         return not train_in_folder(claim.config, self._dataset(claim.config), hardware, observer).pruned
 
     def _dataset(self, config: ExperimentConfig) -> PreparedDataset:
-        # Asking whether the source has changed reads it; once for all trials is enough.
+        # Checking whether the source has changed reads it; once for all trials is enough.
         if self._data is None or self._data[0].prepare != config.prepare:
             self._data = config, prepare(config)
         return self._data[1]
@@ -103,7 +107,7 @@ class TrialRunner:
     def _finish(self, claim: Claim, folder: Path, pruned: str | None) -> None:
         if pruned is not None:
             end_trial(self._study, claim.number, TrialState.PRUNED, pruned)
-            gc.collect()  # what a trial has left in memory is not the next one's to bear
+            gc.collect()  # free the memory of this trial before the next one
             return
         scores = [score(folder, metric) for metric in self._sweep.objectives]
         if all(map(math.isfinite, scores)):
@@ -118,7 +122,7 @@ class TrialRunner:
 
 
 class _Observer:
-    """Reports a run's evaluations at the tokens it has seen, and asks the pruner."""
+    """Reports the evaluations of a run, with tokens as the step, and queries the pruner."""
 
     def __init__(self, sweep: Sweep, study: optuna.Study, number: int, max_iters: int) -> None:
         self._sweep = sweep
@@ -131,7 +135,7 @@ class _Observer:
         place = self._sweep.budget.place(progress.tokens)
         frozen = find_trial(self._study, self._number)
         value = self._value(progress)
-        # With two objectives Optuna takes no reports. Models that have seen nothing tell nothing.
+        # Optuna does not support reports with two objectives. The loss of an untrained model carries no information.
         if place == 0 or len(self._sweep.objectives) > 1 or not math.isfinite(value):
             return True
         if place not in frozen.intermediate_values:
@@ -139,13 +143,13 @@ class _Observer:
         if progress.step >= self._max_iters:
             return True
         if _PRUNED_AT in frozen.user_attrs:
-            return bool(place < frozen.user_attrs[_PRUNED_AT])  # killed between the decision and the end
+            return bool(place < frozen.user_attrs[_PRUNED_AT])  # killed between the pruning decision and the end of the trial
         copy = in_memory(self._study)
         if self._study.pruner.prune(copy, copy.trials[self._number]):
             self._trial.set_user_attr(REASON, f"by {self._sweep.pruner.name} after {progress.tokens:,} tokens")
             self._trial.set_user_attr(_PRUNED_AT, place)
-        # Pruners note in the study how far a trial has come, and decide each step once. So the decision is taken in a
-        # copy and written down first, or a kill just here would lose it.
+        # Pruners record in the study how far a trial has come, and decide on each step only once. The decision is
+        # therefore made on a copy and stored first; otherwise a kill at this point would lose it.
         self._trial.should_prune()
         return _PRUNED_AT not in self._trial.user_attrs
 
@@ -157,7 +161,7 @@ class _Observer:
 
 
 def _reason_to_prune(error: Exception, config: TrainConfig) -> str | None:
-    """Why a configuration cannot be trained, where that is what the error says."""
+    """Return why a configuration cannot be trained if the error implies this; None for any other error."""
     if isinstance(error, DivergedError):
         return f"{DIVERGED}: the loss or a gradient is not finite"
     if isinstance(error, (TooLargeError, OutOfMemoryError)) or exhausted(error, config):

@@ -1,4 +1,4 @@
-"""A worker: claims trials and runs them until there are none left. All workers are alike, on whatever machine."""
+"""A worker: claims trials and runs them until none are left. All workers are identical, on any machine."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def work(sweep: Sweep) -> None:
     """Run trials until all are done or claimed by other workers.
 
     Raises:
-        TrialFailedError: a trial has failed.
-        PlaygroundError: no trial can be run here.
-        Stopped: a signal came; the trial can be resumed.
+        TrialFailedError: If a trial failed.
+        PlaygroundError: If no trial can run on this machine.
+        Stopped: If a signal was received; the trial can be resumed.
     """
     runtime = sweep.budget.base.train.runtime
-    choose_hardware(runtime.device, runtime.dtype)  # says what this machine lacks before a trial has to
+    choose_hardware(runtime.device, runtime.dtype)  # fails early if this machine lacks the hardware
     study = open_study(sweep)
-    gc.freeze()  # modules stay, and need not be looked through after every trial
+    gc.freeze()  # loaded modules are permanent, so exclude them from collection after every trial
     runner = TrialRunner(sweep, study, threads=max(1, torch.get_num_threads() // sweep.config.workers))
     while True:
         with claimed(sweep, study) as claim:

@@ -1,1 +1,1 @@
-"""Who starts the workers of a sweep, one file each."""
+"""Engines that start the workers of a sweep, one module each."""

@@ -1,4 +1,4 @@
-"""What an engine does: it starts workers and says how they have ended. What that means, the supervisor decides."""
+"""Interface of engines, which start workers and report how they exited; the supervisor handles the exits."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from ml_playground.errors import PlaygroundError
 from ml_playground.sweeping.sweep import Sweep
 
 TRIAL_FAILED = 3
-"""Exit code of a worker whose trial has failed: its process may be in no state for another."""
+"""Exit code of a worker whose trial failed: its process may not be in a state to run another one."""
 LOG = "workers.log"
-"""In the sweep's folder: what workers print outside of trials."""
+"""File in the sweep's folder for the output of workers outside of trials."""
 
 
 class Worker(ABC):
-    """A worker that was started."""
+    """A started worker."""
 
     @property
     @abstractmethod
     def exit_code(self) -> int | None:
-        """None while it is at work; negative for the signal that killed it."""
+        """Exit code; None while running, negative for the signal that killed it."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Ask it to save and end; does not wait."""
+        """Request the worker to save its state and exit, without waiting."""
 
     @abstractmethod
     def join(self) -> None:
-        """Wait until it has ended."""
+        """Wait until the worker has exited."""
 
 
 class Engine(ABC):
-    """Starts the workers of a sweep. All of them die with the process that has made the engine."""
+    """Starts the workers of a sweep. All of them die with the process that created the engine."""
 
     @abstractmethod
     def __init__(self, sweep: Sweep) -> None:
-        """Start nothing yet.
+        """Create the engine without starting workers.
 
         Raises:
-            ConfigError: it cannot start the workers that the sweep asks for.
+            ConfigError: If it cannot start the requested workers.
         """
 
     @abstractmethod
     def start(self) -> Worker:
-        """One more worker, which runs :func:`ml_playground.sweeping.worker.work`."""
+        """Start another worker, which runs :func:`ml_playground.sweeping.worker.work`."""
 
     @abstractmethod
     def wait(self, workers: Sequence[Worker], seconds: float) -> None:
-        """Until one of them has ended, and for that long at most."""
+        """Wait until a worker has exited, for at most ``seconds``."""
 
     @abstractmethod
     def problem(self) -> PlaygroundError | None:
-        """What a worker that has ended says no other can do better; None where none has said so."""
+        """Return an error reported by an exited worker that would affect every other worker; None if there is none."""

@@ -1,4 +1,4 @@
-"""Workers as processes of this machine."""
+"""Workers as processes on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ml_playground.terminal.streams import forgive_streams
 
 
 class LocalWorker(Worker):
-    """A process."""
+    """A worker process."""
 
     def __init__(self, process: ForkServerProcess) -> None:
         self.process = process
@@ -39,7 +39,7 @@ class LocalWorker(Worker):
 
 @engines.register("local")
 class LocalEngine(Engine):
-    """Forks workers from a server that has imported torch once, so that a new one starts in milliseconds."""
+    """Forks workers from a fork server that has already imported torch, so that they start in milliseconds."""
 
     def __init__(self, sweep: Sweep) -> None:
         cores = os.cpu_count() or 1
@@ -69,12 +69,12 @@ class LocalEngine(Engine):
 
 
 def _run_worker(sweep: Sweep, problems: Connection) -> None:
-    """Main function of a worker's process; what ends the whole sweep is sent to ``problems``."""
-    # Here, and so in the fork server only: the process that watches the workers has no need of torch.
+    """Entry point of a worker process; errors that end the whole sweep are sent to ``problems``."""
+    # Imported here, so that only the fork server imports torch: the supervising process does not need it.
     from ml_playground.sweeping.trial import TrialFailedError
     from ml_playground.sweeping.worker import work
 
-    os.setsid()  # Ctrl-C is the parent's to hand on
+    os.setsid()  # only the parent receives Ctrl-C, and forwards it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     stop_on_signals()
     descriptor = os.open(sweep.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -96,5 +96,5 @@ def _end_with_parent() -> None:
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])
-    # As if killed with its parent: a restart resumes from the trial's checkpoint, and must find it free.
+    # Exit immediately, as if killed with the parent: a restart resumes from the trial's checkpoint and needs its lock.
     os.kill(os.getpid(), signal.SIGKILL)

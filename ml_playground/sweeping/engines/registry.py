@@ -1,7 +1,7 @@
-"""Engines by name.
+"""Registry of engines.
 
-An engine is a module of ``ml_playground.sweeping.engines``, or one that another package names under the entry point
-group ``ml_playground.engines``.
+An engine is a module of ``ml_playground.sweeping.engines``, or a module that another package declares in the entry
+point group ``ml_playground.engines``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ register_engine = engines.register
 
 
 def build_engine(sweep: Sweep) -> Engine:
-    """The engine that the sweep file names.
+    """Build the engine configured in the sweep file.
 
     Raises:
-        ConfigError: there is none of that name, or it cannot start the workers asked for.
+        ConfigError: If no engine has that name, or it cannot start the requested workers.
     """
     try:
         engine = engines.get(sweep.config.engine)
