@@ -1,1 +1,1 @@
-"""Measurements side by side with nanoGPT; run them with ``make bench``."""
+"""Benchmarks against nanoGPT and other projects; run them with ``make bench``."""

@@ -39,7 +39,7 @@ PARTS: dict[str, Callable[[int], None]] = {
 
 
 def main() -> None:
-    """Parse the command line and run the parts."""
+    """Parse the command line and run the selected parts."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,

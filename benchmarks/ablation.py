@@ -1,4 +1,4 @@
-"""What each ingredient of ``shakespeare_char`` gains: the experiment without it, five seeds each, in turn."""
+"""Ablation study of ``shakespeare_char``: the experiment without each of its ingredients, five seeds each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.programs import Measurement, environment, prepared, run_ours
 from benchmarks.recipes import EXPERIMENT, SEEDS
 from ml_playground.text.config import PrepareConfig
 
-# What to add to the experiment's file; the rate of AdamW alone is the best of 2e-3, 5e-3 and 1e-2.
+# Lines added to the experiment file; the learning rate of plain AdamW is the best of 2e-3, 5e-3 and 1e-2.
 _ADAMW = '[train.optim]\noptimizer = "adamw"\nlearning_rate = 5e-3\nweight_decay = 0.1'
 VARIANTS = {
     "shakespeare_char": "",
@@ -27,7 +27,7 @@ VARIANTS = {
 
 
 def measure(_rounds: int) -> None:
-    """Run all variants in turn with each seed, and print mean and standard deviation of the validation loss."""
+    """Run all variants, interleaved, with each seed, and print mean and standard deviation of the validation loss."""
     text = environment("TINY_SHAKESPEARE", "tiny Shakespeare's input.txt")
     if text is None:
         return

@@ -1,6 +1,6 @@
-"""A Hydra application that trains one trial: what hydra-optuna-sweeper sweeps over, in its own environment.
+"""Hydra application that trains one trial, swept over by hydra-optuna-sweeper in its own environment.
 
-It calls the same training in the same process for every trial, so that both sides differ in the sweeping alone.
+All trials run the same training code in the same process, so that the two programs differ only in the sweeping.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ml_playground.runs.train import train
 
 @hydra.main(version_base="1.3", config_path=None, config_name=None)
 def main(config: DictConfig) -> float:
-    """Train with the values that the sweeper gives, in a folder for this job; the best validation loss."""
+    """Train with the sweeper's values in a folder for this job, and return the best validation loss."""
     number = f"{HydraConfig.get().job.num:04d}"
     with Path("trainings").open("a", encoding="utf-8") as file:
         file.write(f"{number}\n")
-    GlobalHydra.instance().clear()  # ours composes too
+    GlobalHydra.instance().clear()  # our code composes with Hydra too
     folder = Path("peer") / number
     values = {"train.optim.learning_rate": config.learning_rate, "train.data.batch_size": config.batch_size}
     max_iters = round(config.tokens / config.batch_size / 64)

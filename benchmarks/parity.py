@@ -1,4 +1,4 @@
-"""Whether the fast path learns the same as nanoGPT: the loss after as many updates of the same work, three seeds."""
+"""Parity of learning with nanoGPT: validation loss after the same number of updates, with three seeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEEDS = (1, 2, 3)
 
 
 def measure(_rounds: int) -> None:
-    """Train all works with both programs and each seed, and print mean and range of the validation loss."""
+    """Train all workloads with both programs and each seed, and print mean and range of the validation loss."""
     if (peer := nanogpt_and_text()) is None:
         return
     nanogpt, text = peer
@@ -45,7 +45,7 @@ def _compare(work: Work, nanogpt: Path, text: Path, dataset: PreparedDataset, fo
 
 
 def _with_seed(checkout: Path, folder: Path, seed: int) -> Path:
-    """A copy of nanoGPT with another seed, which its source fixes."""
+    """Copy nanoGPT and change the seed, which is hard-coded in its source."""
     if not folder.exists():
         shutil.copytree(checkout, folder, ignore=shutil.ignore_patterns(".git"))
         program = folder / "train.py"

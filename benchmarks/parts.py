@@ -1,4 +1,4 @@
-"""The parts of a training step, each against the plain way to do the same, in turn."""
+"""Microbenchmarks of the parts of a training step, each against a standard implementation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ROWS, _WIDTH, _VOCABULARY = 512, 64, 50_257
 
 
 def measure(rounds: int) -> None:
-    """Print the medians of both ways of every part."""
+    """Print the median times of both implementations of each part."""
     hardware = choose_hardware(Device.cpu, Dtype.auto)
     print(f"\n| part | plain way | ms | here, ms | ratio |\n|{'---|' * 5}")
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def _batches(folder: Path) -> tuple[Callable[[], object], Callable[[], object]]:
     batches = Batches(dataset, "train", 12, 64)
 
     def plain() -> tuple[Tensor, Tensor]:
-        # As nanoGPT does, which opens the file anew each time so that memory maps do not grow.
+        # As in nanoGPT, which reopens the file for every batch to avoid a memory leak of memory maps.
         data = np.memmap(folder / "data" / "train.bin", dtype=np.uint16, mode="r")
         starts = [int(start) for start in torch.randint(len(data) - 64, (12,))]
         inputs = torch.stack([torch.from_numpy(data[i : i + 64].astype(np.int64)) for i in starts])
@@ -121,7 +121,7 @@ def _report(
         for way, function in (("plain", plain), ("ours", ours)):
             started = time.perf_counter()
             function()
-            if number >= 3:  # the first ones warm up
+            if number >= 3:  # the first iterations are warm-up
                 times[way].append(1000 * (time.perf_counter() - started))
     median = {way: statistics.median(each) for way, each in times.items()}
     ratio = median["plain"] / median["ours"]

@@ -1,8 +1,8 @@
-"""Text to tokens: nanoGPT's way, written out here in our own words, and ours, in turn on the same text.
+"""Tokenization speed: nanoGPT's method, reimplemented here, against ours on the same text.
 
-nanoGPT's ``data/shakespeare_char/prepare.py`` reads the whole text, takes the set of its characters, maps one after the
-other through a dictionary, makes arrays of the lists and writes them; ``data/shakespeare/prepare.py`` calls tiktoken's
-``encode_ordinary`` on each split.
+nanoGPT's ``data/shakespeare_char/prepare.py`` reads the whole text, builds the set of its characters, maps each
+character through a dictionary, converts the lists to arrays and writes them; ``data/shakespeare/prepare.py`` calls
+tiktoken's ``encode_ordinary`` on each split.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MEGABYTES = 100
 
 
 def measure(rounds: int) -> None:
-    """Print how long both take for 100 MB of German text, and the ratios."""
+    """Print the times of both methods for 100 MB of German text, and their ratios."""
     with tempfile.TemporaryDirectory() as folder:
         _measure(Path(folder), rounds)
 

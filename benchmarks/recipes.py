@@ -1,4 +1,4 @@
-"""Seconds to a loss: nanoGPT's recipe for CPUs in both programs, and the experiment that is made to be fast."""
+"""Time to a target loss: nanoGPT's CPU recipe in both programs, and the experiment optimized for speed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ seed = {seed}
 
 
 def measure(rounds: int) -> None:
-    """Run nanoGPT and its recipe here, ``rounds`` times in turn with five seeds of ``shakespeare_char``."""
+    """Run nanoGPT and its recipe here ``rounds`` times, interleaved with five seeds of ``shakespeare_char``."""
     if (peer := nanogpt_and_text()) is None:
         return
     nanogpt, text = peer

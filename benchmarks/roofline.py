@@ -1,4 +1,4 @@
-"""The matrix products that this machine can do, and the share of them that training reaches."""
+"""Peak matrix multiplication throughput of this machine, and the fraction of it that training reaches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VOCABULARY = {"char": 65, "tiktoken": 50_257}
 
 
 def measure(rounds: int) -> None:
-    """Print the peak in the format that ``auto`` takes, and what each work's forward and backward reach of it."""
+    """Print the peak in the dtype chosen by ``auto``, and the share that each workload's step reaches."""
     hardware = choose_hardware(Device.cpu, Dtype.auto)
     matrix = torch.randn(_SIZE, _SIZE, dtype=hardware.dtype)
     peak = 2 * _SIZE**3 / _median(lambda: matrix @ matrix, 4 * rounds)
@@ -32,11 +32,11 @@ def measure(rounds: int) -> None:
 
 
 def _measure(work: Work, hardware: Hardware, repeats: int) -> tuple[float, float]:
-    """Operations and seconds of a step."""
+    """Return the floating point operations and seconds of a step."""
     config = GPTConfig(n_layer=work.n_layer, n_head=work.n_head, n_embd=work.n_embd, block_size=work.block_size)
     model = create_model(config.args(_VOCABULARY[work.tokenizer]))
     ids = torch.randint(65, (work.batch_size, work.block_size))
-    # Two operations a weight and token forward and four backward, and the products of attention (PaLM, appendix B).
+    # Per weight and token, 2 FLOPs forward and 4 backward, plus the products of attention (PaLM, appendix B).
     weights = sum(p.numel() for name, p in model.named_parameters() if "wpe" not in name)
     attention = 2 * work.n_layer * work.n_embd * work.block_size
     return 6.0 * ids.numel() * (weights + attention), _median(lambda: _step(model, ids, hardware), repeats)

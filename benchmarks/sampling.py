@@ -1,7 +1,7 @@
-"""Writing text, in turn with nanoGPT and with transformers, each with the same weights and settings.
+"""Generation speed against nanoGPT and transformers, with the same weights and settings.
 
-The time of a whole call, prompt included, after one short call to warm up. Weights are fresh: speed does not depend on
-what a model has learned.
+Measures the time of a whole call, including the prompt, after one short warm-up call. Weights are randomly initialized,
+because speed does not depend on what a model has learned.
 """
 
 from __future__ import annotations
@@ -33,33 +33,33 @@ _MID = GPTArgs(n_layer=6, n_head=6, n_embd=384, block_size=256, bias=False, voca
 _GPT2 = GPTArgs(n_layer=12, n_head=12, n_embd=768, block_size=1024, bias=True, vocab_size=50257, dropout=0.0)
 
 Program = Callable[[int, int], object]
-"""Writes for a batch size and a number of tokens."""
+"""Generates text, given a batch size and a number of tokens."""
 
 
 class _NanoGPT(Protocol):
-    """nanoGPT's ``model.py``."""
+    """Interface of nanoGPT's ``model.py``."""
 
-    def GPTConfig(self, **arguments: object) -> object: ...  # noqa: N802  # its name
+    def GPTConfig(self, **arguments: object) -> object: ...  # noqa: N802  # nanoGPT's name
 
-    def GPT(self, config: object) -> nn.Module: ...  # noqa: N802  # its name
+    def GPT(self, config: object) -> nn.Module: ...  # noqa: N802  # nanoGPT's name
 
 
 def measure(rounds: int) -> None:
-    """Print a table for each peer."""
+    """Print a table for each program compared with."""
     _compare_with_transformers(rounds)
     if nanogpt := environment("NANOGPT", "a checkout of karpathy/nanoGPT"):
         _compare_with_nanogpt(nanogpt, rounds)
 
 
 def _compare_with_nanogpt(checkout: Path, rounds: int) -> None:
-    """500 tokens with a context of 256."""
+    """Compare the generation of 500 tokens with a context length of 256."""
     print("\n6 layers, 384 wide, 500 tokens")
     model = GPT(_MID)
     spec = importlib.util.spec_from_file_location("nanogpt_model", checkout / "model.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["nanogpt_model"] = module  # its dataclass looks itself up
+    sys.modules["nanogpt_model"] = module  # needed by its dataclass decorator
     spec.loader.exec_module(module)
     nanogpt = cast("_NanoGPT", module)
     theirs = nanogpt.GPT(nanogpt.GPTConfig(**vars(_MID)))
@@ -76,7 +76,7 @@ def _compare_with_nanogpt(checkout: Path, rounds: int) -> None:
 
 
 def _compare_with_transformers(rounds: int) -> None:
-    """A mid model and one of GPT-2's size, within the context: theirs ends there."""
+    """Compare a medium model and one of GPT-2's size, within the context length, which transformers cannot exceed."""
     for title, args, tokens in (("6 layers, 384 wide", _MID, 250), ("GPT-2's size, 124 M parameters", _GPT2, 100)):
         print(f"\n{title}, {tokens} tokens")
         model = GPT(args)
@@ -92,7 +92,7 @@ def _compare_with_transformers(rounds: int) -> None:
                 eos_token_id=0,
             )
         )
-        # Its linear layers are transposed, and always have a bias.
+        # The linear layers of transformers are transposed, and always have biases.
         conv = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
         weights = {name: w.T if name.endswith(conv) else w for name, w in model.state_dict().items()}
         theirs.load_state_dict({**theirs.state_dict(), **weights})
@@ -101,7 +101,7 @@ def _compare_with_transformers(rounds: int) -> None:
 
 
 def _transformers(model: GPT2LMHeadModel) -> Program:
-    write: Callable[..., Tensor] = vars(GenerationMixin)["generate"]  # its annotation of ``self`` fits no model
+    write: Callable[..., Tensor] = vars(GenerationMixin)["generate"]  # its annotation of ``self`` does not match models
 
     def program(batch: int, tokens: int) -> None:
         start = torch.zeros(batch, 1, dtype=torch.int64)

@@ -1,7 +1,7 @@
-"""What checkpoints cost: the same steps with and without a save among them, in turn.
+"""Cost of checkpoints: the same steps with and without a save.
 
-The mid model (6 layers, 6 heads, 384 wide, block 256, batch 8) at the default cadence of one save in 250 steps. The
-save runs in a thread while training continues, so what counts is how much longer the steps take all in all.
+Uses the medium model (6 layers, 6 heads, 384 wide, block size 256, batch size 8) with the default interval of one save
+per 250 steps. The save runs in a thread while training continues, so its cost is the extra total time of the steps.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ARGS = GPTArgs(n_layer=6, n_head=6, n_embd=384, block_size=256, bias=False, voc
 
 
 def measure(rounds: int) -> None:
-    """Print the share of training time that saving takes."""
+    """Print the fraction of training time spent on saving."""
     hardware = choose_hardware(Device.cpu, Dtype.auto)
     model = GPT(_ARGS)
     state = TrainState(

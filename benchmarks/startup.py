@@ -1,4 +1,4 @@
-"""How long a user waits before anything happens."""
+"""Startup time of commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.conftest import fill_workspace
 
-# Ends the process at the first training step, where the clock stops.
+# Exits at the first training step, which stops the clock.
 FIRST_STEP = """
 import os, sys
 from ml_playground import cli
@@ -28,7 +28,7 @@ COMMANDS = {
 
 
 def measure(rounds: int) -> None:
-    """Run the commands in turn, and print medians."""
+    """Run the commands, interleaved, and print median times."""
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,7 +1,7 @@
-"""What a sweep costs: against bare training, with two workers, with pruning, and next to hydra-optuna-sweeper.
+"""Cost of sweeps: against plain training, with two workers, with pruning, and against hydra-optuna-sweeper.
 
-That needs an environment of its own, for it pins Optuna below 3: with torch and the other libraries of the project in
-the versions used here, ``sqlalchemy<2`` and ``alembic<1.13``, and the project itself installed without dependencies.
+hydra-optuna-sweeper needs its own environment, because it pins Optuna below 3: with torch and the other dependencies of
+the project in the same versions, ``sqlalchemy<2`` and ``alembic<1.13``, and the project installed without dependencies.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _PEER = Path(__file__).with_name("hydra_sweeper.py")
 
 
 def measure(_rounds: int) -> None:
-    """Run everything once, and print the figures. Hyperband is tried with three seeds."""
+    """Run each benchmark once and print the results. Hyperband runs with three seeds."""
     text = environment("TINY_SHAKESPEARE", "tiny Shakespeare's input.txt")
     peer = environment("HYDRA_SWEEPER", "the Python of an environment with hydra-optuna-sweeper")
     if text is None:
@@ -72,7 +72,7 @@ def measure(_rounds: int) -> None:
         _two_workers(text, folder)
         _pruning(text, folder)
         if peer:
-            # As it is named: resolved, an environment's Python is that of the system.
+            # Do not resolve links: they lead from a virtual environment's Python to that of the system.
             _peer(text, folder, Path(os.environ["HYDRA_SWEEPER"]).absolute())
 
 
@@ -83,7 +83,7 @@ def _fresh(folder: Path) -> Path:
 
 
 def _sweep(folder: Path, text: Path, threads: int = 0, **fields: object) -> list[str]:
-    """Write a sweep into a folder; the command that runs it."""
+    """Write a sweep into a folder and return the command that runs it."""
     settings = {
         "trials": TRIALS, "sampler": "random", "pruner": "none", "workers": 1, "seed": 1, "tokens": TOKENS,
         "eval_tokens": TOKENS // 4, **fields,
@@ -109,7 +109,7 @@ def _rows(folder: Path) -> list[dict[str, str]]:
 
 
 def _overhead(text: Path, folder: Path) -> None:
-    trials, tokens = TRIALS // 2, 4 * TOKENS  # trials of some seconds, as real ones last longer still
+    trials, tokens = TRIALS // 2, 4 * TOKENS  # trials of several seconds; real ones take even longer
     whole = _seconds(_sweep(folder, text, trials=trials, tokens=tokens, eval_tokens=tokens // 4), folder)
     with sqlite3.connect(folder / "outputs/sweeps/bench-bench/study.db") as study:
         found = study.execute("select number, datetime_complete from trials order by number").fetchall()

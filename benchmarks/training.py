@@ -1,4 +1,4 @@
-"""Training speed side by side with nanoGPT: the same model, batch and data in turn, a process each."""
+"""Training speed against nanoGPT, with the same model, batches and data, in separate processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ml_playground.text.config import PrepareConfig
 
 @dataclass(frozen=True)
 class Work:
-    """A model and what it is trained on."""
+    """A workload: a model and its training data."""
 
     name: str
     n_layer: int
@@ -70,7 +70,7 @@ VARIANTS = {
 
 
 def measure(rounds: int) -> None:
-    """Run all programs in turn on all works, ``rounds`` times, and print medians and ratios."""
+    """Run all programs on all workloads ``rounds`` times, interleaved, and print medians and ratios."""
     if (peer := nanogpt_and_text()) is None:
         return
     nanogpt, text = peer
@@ -81,7 +81,7 @@ def measure(rounds: int) -> None:
 
 
 def datasets(text: Path, folder: Path) -> Iterator[tuple[Work, PreparedDataset]]:
-    """All works, each with its token files; one whose tokenizer is not to be had is named and left out."""
+    """Iterate over all workloads with their token files; report and skip those whose tokenizer is unavailable."""
     for work in WORKS:
         try:
             data = folder / f"data-{work.tokenizer}"
@@ -91,7 +91,7 @@ def datasets(text: Path, folder: Path) -> Iterator[tuple[Work, PreparedDataset]]
 
 
 def nanogpt_settings(work: Work) -> dict[str, int]:
-    """The same work in the words of ``train.py``."""
+    """Return the settings of a workload for nanoGPT's ``train.py``."""
     return {
         "n_layer": work.n_layer, "n_head": work.n_head, "n_embd": work.n_embd, "batch_size": work.batch_size,
         "block_size": work.block_size, "max_iters": work.updates, "lr_decay_iters": 2000,
@@ -99,7 +99,7 @@ def nanogpt_settings(work: Work) -> dict[str, int]:
 
 
 def experiment(work: Work, text: Path, dataset: PreparedDataset, out: Path, variant: str) -> str:
-    """The same work as an experiment file, to which more of ``[train.runtime]`` can be added."""
+    """Return a workload as an experiment file, which ends with ``[train.runtime]`` so that settings can be appended."""
     return EXPERIMENT.format(
         work=work, tokenizer=work.tokenizer, text=text, data=dataset.folder, out=out, **VARIANTS[variant]
     )

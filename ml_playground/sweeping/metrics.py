@@ -12,7 +12,7 @@ _LAST = 10
 
 
 def score(folder: Path, metric: str) -> float:
-    """Return the lowest ``val_loss`` of a run or, for other metrics, the robust median of the last ten values.
+    """Return the lowest ``val_loss`` of a run or, for robustness to spikes, the median of a metric's last ten values.
 
     Infinite if nothing was logged.
     """

@@ -143,7 +143,7 @@ class _Observer:
         if progress.step >= self._max_iters:
             return True
         if _PRUNED_AT in frozen.user_attrs:
-            return bool(place < frozen.user_attrs[_PRUNED_AT])  # killed between the pruning decision and the end of the trial
+            return bool(place < frozen.user_attrs[_PRUNED_AT])  # killed between decision and end of the trial
         copy = in_memory(self._study)
         if self._study.pruner.prune(copy, copy.trials[self._number]):
             self._trial.set_user_attr(REASON, f"by {self._sweep.pruner.name} after {progress.tokens:,} tokens")
