@@ -24,8 +24,8 @@ from ml_playground.models.kernels.cross_entropy import cross_entropy
 from ml_playground.text.config import PrepareConfig
 from ml_playground.training.config import Device, Dtype, OptimConfig, OptimizerKind
 from ml_playground.training.device import Hardware, choose_hardware
-from ml_playground.training.muon import inner_matrices
-from ml_playground.training.optimizer import build_optimizer
+from ml_playground.training.optimizers.build import build_optimizer
+from ml_playground.training.optimizers.muon import inner_matrices
 
 _ROWS, _WIDTH, _VOCABULARY = 512, 64, 50_257
 

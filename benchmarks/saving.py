@@ -18,7 +18,7 @@ from ml_playground.models.gpt import GPT, GPTArgs
 from ml_playground.training.checkpoint import FORMAT, Checkpoint
 from ml_playground.training.config import Device, Dtype, OptimConfig, TrainRuntimeConfig
 from ml_playground.training.device import choose_hardware
-from ml_playground.training.optimizer import build_optimizer
+from ml_playground.training.optimizers.build import build_optimizer
 from ml_playground.training.saving import CheckpointWriter
 from ml_playground.training.state import Progress, TrainState
 

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
-from ml_playground.durable import is_locked, read_regular
+from ml_playground.durable import is_locked
 from ml_playground.runs.folder import LOCK
-from ml_playground.runs.manifest import RunManifest
+from ml_playground.runs.manifest import RunManifest, read_manifest
 from ml_playground.terminal.console import say
 from ml_playground.terminal.table import Table
 
 OUTPUTS = Path("outputs")
-_KINDS: dict[tuple[str, ...], tuple[type, ...]] = {
-    ("experiment", "status"): (str,),
-    ("max_iters", "step", "best_step"): (int,),
-    ("resumed_from",): (int, type(None)),
-    ("best",): (int, float, type(None)),
-}
-"""Expected types of the keys of ``run.json`` that the listing uses."""
 
 
 @dataclass(frozen=True)
@@ -54,37 +44,16 @@ def find_runs(root: Path = OUTPUTS) -> list[RunSummary]:
     runs: list[RunSummary] = []
     for path in sorted(path for path in _files(root) if path.name == "run.json"):
         try:
-            manifest = _read(path)
+            manifest = read_manifest(path.parent)
             status = manifest.status
             if status == "running" and not is_locked(path.parent / LOCK):
-                manifest = _read(path)  # read again: it may have ended and released its lock since
+                manifest = read_manifest(path.parent)  # read again: it may have ended and released its lock since
                 status = "interrupted" if manifest.status == "running" else manifest.status
         except (OSError, ValueError, TypeError, RecursionError):
             say(f"{path}: cannot be read; left out")
             continue
         runs.append(RunSummary(path.parent, manifest, status, sum(map(_size, _files(path.parent)))))
     return runs
-
-
-def _read(path: Path) -> RunManifest:
-    """Read and validate a ``run.json``.
-
-    Raises:
-        OSError, ValueError, TypeError, RecursionError: If it cannot be read, or is not a valid run record.
-    """
-    record: object = json.loads(read_regular(path))
-    if not isinstance(record, dict):
-        raise TypeError("no table")
-    table = cast("dict[str, object]", record)
-    for names, kinds in _KINDS.items():
-        for name in names:
-            value = table.get(name, kinds[0]())
-            if not isinstance(value, kinds) or (isinstance(value, float) and not math.isfinite(value)):
-                raise TypeError(f"{name} is of type {type(value).__name__}")
-    if datetime.fromisoformat(str(table.get("ended") or table.get("started"))).tzinfo is None:
-        raise ValueError("no time zone")
-    known = {field.name for field in fields(RunManifest)}
-    return RunManifest(**{key: value for key, value in table.items() if key in known})  # type: ignore[arg-type]  # checked
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import platform
 import socket
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from ml_playground.durable import read_regular, to_json, write_text
 
@@ -41,25 +42,6 @@ def git_state() -> dict[str, str | bool] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit.strip(), "dirty": bool(status)}
-
-
-def says_finished(folder: Path) -> bool:
-    """Return whether the folder's ``run.json`` exists and its status is finished."""
-    return _read(folder, "status") == "finished"
-
-
-def read_step(folder: Path) -> int | None:
-    """Return the step recorded in the folder's ``run.json``; None if it cannot be read."""
-    step = _read(folder, "step")
-    return step if isinstance(step, int) else None
-
-
-def _read(folder: Path, key: str) -> object | None:
-    try:
-        table: dict[str, object] = json.loads(read_regular(folder / "run.json"))
-        return table[key]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
 
 
 @dataclass
@@ -93,3 +75,52 @@ class RunManifest:
     def write(self, folder: Path) -> None:
         """Write ``run.json`` in the folder, replacing an existing one."""
         write_text(folder / "run.json", to_json(dataclasses.asdict(self), indent=1))
+
+
+_KINDS: dict[tuple[str, ...], tuple[type, ...]] = {
+    ("experiment", "status"): (str,),
+    ("max_iters", "step", "best_step"): (int,),
+    ("resumed_from",): (int, type(None)),
+    ("best",): (int, float, type(None)),
+}
+"""Expected types of the keys that others read."""
+
+
+def read_manifest(folder: Path) -> RunManifest:
+    """Read and validate a folder's ``run.json``.
+
+    Raises:
+        OSError, ValueError, TypeError, RecursionError: If it cannot be read, or is not a valid run record.
+    """
+    record: object = json.loads(read_regular(folder / "run.json"))
+    if not isinstance(record, dict):
+        raise TypeError("no table")
+    table = cast("dict[str, object]", record)
+    for names, kinds in _KINDS.items():
+        for name in names:
+            value = table.get(name, kinds[0]())
+            if not isinstance(value, kinds) or (isinstance(value, float) and not math.isfinite(value)):
+                raise TypeError(f"{name} is of type {type(value).__name__}")
+    if datetime.fromisoformat(str(table.get("ended") or table.get("started"))).tzinfo is None:
+        raise ValueError("no time zone")
+    known = {field.name for field in dataclasses.fields(RunManifest)}
+    return RunManifest(**{key: value for key, value in table.items() if key in known})  # type: ignore[arg-type]  # checked
+
+
+def says_finished(folder: Path) -> bool:
+    """Return whether the folder's ``run.json`` can be read and its status is finished."""
+    manifest = _find_manifest(folder)
+    return manifest is not None and manifest.status == "finished"
+
+
+def read_step(folder: Path) -> int | None:
+    """Return the step recorded in the folder's ``run.json``; None if it cannot be read."""
+    manifest = _find_manifest(folder)
+    return manifest.step if manifest else None
+
+
+def _find_manifest(folder: Path) -> RunManifest | None:
+    try:
+        return read_manifest(folder)
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None

@@ -17,7 +17,7 @@ from ml_playground.terminal.table import Table
 from ml_playground.training.checkpoint import BEST, LAST, LoadedCheckpoint
 from ml_playground.training.config import check_train
 from ml_playground.training.device import Hardware
-from ml_playground.training.drift import Rule, drift, yardstick
+from ml_playground.training.drift import Rule, best_criterion, drift
 
 
 def check_resume(
@@ -54,7 +54,7 @@ def check_resume(
         for change in changes:
             table.add(change.key, _shown(change.before), _shown(change.now), change.rule.value)
         table.say()
-    if yardstick(saved) != yardstick(now):
+    if best_criterion(saved) != best_criterion(now):
         say("what is best is decided anew from here on: its measure has changed")
     if hardware.dtype is torch.float16 and not found.checkpoint["state"]["scaler"]:
         say("the scale of the loss, which float16 needs, starts anew: the checkpoint has none")

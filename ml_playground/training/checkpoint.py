@@ -25,7 +25,7 @@ from ml_playground.durable import open_regular, read_regular, replacing, sync_fo
 from ml_playground.errors import CheckpointError, kept
 from ml_playground.models.config import ModelArgs
 from ml_playground.text.tokenizer import TokenizerState
-from ml_playground.training.shape import schema_mismatch
+from ml_playground.training.schema import schema_mismatch
 from ml_playground.training.state import StateDict
 
 FORMAT = 2

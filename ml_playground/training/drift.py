@@ -57,7 +57,7 @@ def drift(before: Settings, now: Settings) -> list[Change]:
     return [Change(key, old, new, rule) for key, old, new, rule in pairs if old != new]
 
 
-def yardstick(settings: Settings) -> tuple[object, ...]:
+def best_criterion(settings: Settings) -> tuple[object, ...]:
     """Return what defines the best checkpoint and the evaluated text; metrics are comparable only if it is equal."""
     runtime = {key.removeprefix("train.runtime."): value for key, value in settings.items()}
     limit = runtime.get("eval_iters")

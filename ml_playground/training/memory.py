@@ -14,7 +14,7 @@ from ml_playground.errors import OutOfMemoryError, TooLargeError
 from ml_playground.models.base import LanguageModel
 from ml_playground.training.config import OptimizerKind, TrainConfig
 from ml_playground.training.device import Hardware
-from ml_playground.training.muon import inner_matrices
+from ml_playground.training.optimizers.muon import inner_matrices
 
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current"))
 _EXHAUSTED = re.compile("can't allocate memory|cannot allocate memory|not enough memory|out of memory", re.IGNORECASE)

@@ -15,9 +15,9 @@ from torch.amp.grad_scaler import GradScaler
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ml_playground.models.base import LanguageModel
-from ml_playground.training.adamw import OptimizerState
 from ml_playground.training.config import Metric, TrainRuntimeConfig
-from ml_playground.training.optimizer import Optimizer
+from ml_playground.training.optimizers.adamw import OptimizerState
+from ml_playground.training.optimizers.build import Optimizer
 from ml_playground.training.rng import RngState, get_rng_state, set_rng_state
 
 

@@ -21,10 +21,10 @@ from ml_playground.training.compilation import CompileError, compile_loss
 from ml_playground.training.config import Compile, OnNonfinite, Sampler, TrainConfig
 from ml_playground.training.device import Hardware
 from ml_playground.training.display import Display
-from ml_playground.training.drift import Settings, yardstick
+from ml_playground.training.drift import Settings, best_criterion
 from ml_playground.training.evaluation import LossFunction, evaluate
 from ml_playground.training.memory import exhausted
-from ml_playground.training.optimizer import build_optimizer
+from ml_playground.training.optimizers.build import build_optimizer
 from ml_playground.training.saving import CheckpointWriter
 from ml_playground.training.schedule import learning_rate
 from ml_playground.training.state import Progress, TrainState
@@ -135,7 +135,7 @@ class Trainer:
     def resume(self, checkpoint: Checkpoint) -> None:
         """Resume from a checkpoint of this model."""
         self._state.load_state_dict(checkpoint["state"])
-        if yardstick(checkpoint["config"]) != yardstick(self._settings):
+        if best_criterion(checkpoint["config"]) != best_criterion(self._settings):
             self.progress.restart_best()
         self._skipped_before = int(self._state.skipped)
 

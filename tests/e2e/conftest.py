@@ -33,12 +33,12 @@ class Result:
     err: str
 
 
-Door = Callable[..., Result]
+Invoke = Callable[..., Result]
 
 
 @pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Generator[Door]:
-    """Call a command's entry point in this process: ``door("mlp-run", "experiment=x")``."""
+def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Generator[Invoke]:
+    """Call a command's entry point in this process: ``invoke("mlp-run", "experiment=x")``."""
     handlers = {signum: signal.getsignal(signum) for signum in stop_signals()}
 
     def call(command: str, *arguments: str) -> Result:

@@ -1,4 +1,4 @@
-"""Every experiment that ships: prepared, trained and sampled through both doors, and with a file of one's own."""
+"""Every experiment that ships: prepared, trained and sampled through both commands, and with a user file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.e2e.conftest import Door
+from tests.e2e.conftest import Invoke
 from tests.unit.experiments.bundestag.protocols import old_xml, protocol_xml
 
 NAMES = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.toml"))
@@ -61,11 +61,11 @@ def preparer_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_experiment_through_both_doors_and_with_a_file_of_its_own(door: Door, local: Path, name: str) -> None:
+def test_an_experiment_through_both_doors_and_with_a_file_of_its_own(invoke: Invoke, local: Path, name: str) -> None:
     text = shrink(name, "input.txt")
     (local / "my.toml").write_text(text, encoding="utf-8")
     for verb in ("prepare", "train", "sample", "loop"):
-        result = door("mlp", verb, name, "--exp-config", "my.toml")
+        result = invoke("mlp", verb, name, "--exp-config", "my.toml")
         assert result.code == 0, result.err
         if verb == "prepare":
             assert result.out.startswith("source  ")
@@ -75,14 +75,14 @@ def test_an_experiment_through_both_doors_and_with_a_file_of_its_own(door: Door,
     folder.mkdir(parents=True)
     (folder / "mine.toml").write_text(text, encoding="utf-8")
     for arguments in (["mlp-run", "experiment=mine"], ["mlp", "loop", "mine"]):
-        result = door(*arguments)
+        result = invoke(*arguments)
         assert result.code == 0, result.err
         assert len(list((local / "outputs" / "mine" / "samples").iterdir())) >= 1
     assert len(list((local / "outputs" / "data").glob(f"{preparer_of(name)}-*"))) == 1, "prepared once"
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "char_ngram", "bpe"])
-def test_a_folder_of_protocols_is_trained_on_and_sampled(door: Door, local: Path, tokenizer: str) -> None:
+def test_a_folder_of_protocols_is_trained_on_and_sampled(invoke: Invoke, local: Path, tokenizer: str) -> None:
     folder = local / "protocols"
     folder.mkdir()
     for number in range(1, 13):
@@ -92,14 +92,14 @@ def test_a_folder_of_protocols_is_trained_on_and_sampled(door: Door, local: Path
     settings = f'tokenizer = "{tokenizer}"\nvocab_size = 300\non_bad_file = "skip"\n[prepare.layout]\nparties = false\n'
     text = shrink("bundestag_char", "protocols").replace("[train.model]", f"{settings}[train.model]")
     (local / "my.toml").write_text(text, encoding="utf-8")
-    result = door("mlp", "prepare", "bundestag_char", "--exp-config", "my.toml")
+    result = invoke("mlp", "prepare", "bundestag_char", "--exp-config", "my.toml")
     assert result.code == 0, result.err
     assert "skipped: protocols/bad.xml: its root element is 'html'" in result.err
     assert "skipped 1 of 14 files" in result.err
     rows = dict(line.split(maxsplit=1) for line in result.out.splitlines())
     assert rows["documents"].startswith("13 = 12 train + 1 val")
     assert rows["source"] == "protocols (14 files)"
-    result = door("mlp", "loop", "bundestag_char", "--exp-config", "my.toml")
+    result = invoke("mlp", "loop", "bundestag_char", "--exp-config", "my.toml")
     assert result.code == 0, result.err
     assert "already prepared" in result.err
     assert "skipped" not in result.err, "nothing is read again"

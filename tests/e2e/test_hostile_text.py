@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Door, start
+from tests.e2e.conftest import Invoke, start
 
 CONFIG = """
 defaults = ["bundestag_char"]
@@ -35,9 +35,9 @@ def write(workspace: Path, tokenizer: str = "char") -> None:
     (workspace / "my.toml").write_text(CONFIG.format(input="text", tokenizer=tokenizer), encoding="utf-8")
 
 
-def refused(door: Door, workspace: Path, problem: str) -> None:
+def refused(invoke: Invoke, workspace: Path, problem: str) -> None:
     before = set(workspace.rglob("*"))
-    result = door("mlp", "prepare", "bundestag_char", "--exp-config", "my.toml")
+    result = invoke("mlp", "prepare", "bundestag_char", "--exp-config", "my.toml")
     assert result.code == 2
     assert result.out == ""
     assert problem in result.err
@@ -50,43 +50,43 @@ def refused(door: Door, workspace: Path, problem: str) -> None:
 
 @pytest.mark.parametrize("tokenizer", ["char", "char_ngram", "bpe"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_files(door: Door, workspace: Path, name: str, tokenizer: str) -> None:
+def test_hostile_files(invoke: Invoke, workspace: Path, name: str, tokenizer: str) -> None:
     content, problem = HOSTILE[name]
     write(workspace, tokenizer)
     (workspace / "text").write_bytes(content)
-    refused(door, workspace, problem)
+    refused(invoke, workspace, problem)
 
 
-def test_a_missing_file(door: Door, workspace: Path) -> None:
+def test_a_missing_file(invoke: Invoke, workspace: Path) -> None:
     write(workspace)
-    refused(door, workspace, "text: cannot be read: No such file or directory")
+    refused(invoke, workspace, "text: cannot be read: No such file or directory")
 
 
-def test_folders_without_files(door: Door, workspace: Path) -> None:
+def test_folders_without_files(invoke: Invoke, workspace: Path) -> None:
     write(workspace)
     (workspace / "text" / "sub").mkdir(parents=True)
-    refused(door, workspace, "text: holds no .txt or .xml file; put texts or protocols into it")
+    refused(invoke, workspace, "text: holds no .txt or .xml file; put texts or protocols into it")
     (workspace / "text" / "sub" / "a.txt").touch()
-    refused(door, workspace, "a.txt: is empty")
+    refused(invoke, workspace, "a.txt: is empty")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(door: Door, workspace: Path) -> None:
+def test_a_file_that_may_not_be_read(invoke: Invoke, workspace: Path) -> None:
     write(workspace)
     (workspace / "text").write_text("text", encoding="utf-8")
     (workspace / "text").chmod(0)
-    refused(door, workspace, "text: cannot be read: Permission denied")
+    refused(invoke, workspace, "text: cannot be read: Permission denied")
 
 
-def test_an_input_that_is_no_file(door: Door, workspace: Path) -> None:
+def test_an_input_that_is_no_file(invoke: Invoke, workspace: Path) -> None:
     (workspace / "my.toml").write_text(CONFIG.format(input="/proc/self/mem", tokenizer="char"), encoding="utf-8")
-    refused(door, workspace, "/proc/self/mem: cannot be read: ")
+    refused(invoke, workspace, "/proc/self/mem: cannot be read: ")
 
 
-def test_a_dataset_folder_that_cannot_be_made(door: Door, workspace: Path) -> None:
+def test_a_dataset_folder_that_cannot_be_made(invoke: Invoke, workspace: Path) -> None:
     text = CONFIG.format(input="input.txt", tokenizer="char") + 'dataset_dir = "input.txt/data"\n'
     (workspace / "my.toml").write_text(text, encoding="utf-8")
-    refused(door, workspace, "data cannot be prepared: input.txt")
+    refused(invoke, workspace, "data cannot be prepared: input.txt")
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "bpe"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Door
+from tests.e2e.conftest import Invoke
 
 # The family gpt, with a warm-up.
 HEAD = 'defaults = ["shakespeare_char_nanogpt"]\n'
@@ -89,10 +89,10 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_the_line_names_file_line_and_key(door: Door, workspace: Path, mistake: str) -> None:
+def test_the_line_names_file_line_and_key(invoke: Invoke, workspace: Path, mistake: str) -> None:
     text, line, key, problem = MISTAKES[mistake]
     (workspace / "my.toml").write_text(HEAD + text + "\n", encoding="utf-8")
-    result = door("mlp", "train", "bundestag_char", "--exp-config", "my.toml")
+    result = invoke("mlp", "train", "bundestag_char", "--exp-config", "my.toml")
     assert result.code == 2
     assert re.fullmatch(rf"my\.toml:{line}: {re.escape(key)}: [^\n]+\n", result.err), result.err
     assert problem in result.err
@@ -116,15 +116,15 @@ def test_the_line_names_file_line_and_key(door: Door, workspace: Path, mistake: 
         ("", "my.toml: train.model.n_layer: missing"),
     ],
 )
-def test_files_that_are_no_experiment(door: Door, workspace: Path, text: str, line: str) -> None:
+def test_files_that_are_no_experiment(invoke: Invoke, workspace: Path, text: str, line: str) -> None:
     (workspace / "my.toml").write_text(text, encoding="utf-8")
-    result = door("mlp", "train", "bundestag_char", "--exp-config", "my.toml")
+    result = invoke("mlp", "train", "bundestag_char", "--exp-config", "my.toml")
     assert result.code == 2
     assert result.err.startswith(line), result.err
     assert result.err.count("\n") == 1
 
 
-def test_files_that_cannot_be_read(door: Door, workspace: Path) -> None:
+def test_files_that_cannot_be_read(invoke: Invoke, workspace: Path) -> None:
     (workspace / "my.toml").write_bytes("start = 'Größe'".encode("cp1252"))
     (workspace / "folder.toml").mkdir()
     for name, problem in {
@@ -132,24 +132,24 @@ def test_files_that_cannot_be_read(door: Door, workspace: Path) -> None:
         "missing.toml": "missing.toml: cannot be read: No such file or directory\n",
         "folder.toml": "folder.toml: cannot be read: Is a directory\n",
     }.items():
-        result = door("mlp", "prepare", "bundestag_char", "--exp-config", name)
+        result = invoke("mlp", "prepare", "bundestag_char", "--exp-config", name)
         assert (result.code, result.err) == (2, problem)
 
 
-def test_an_experiment_that_inherits_itself(door: Door, workspace: Path) -> None:
+def test_an_experiment_that_inherits_itself(invoke: Invoke, workspace: Path) -> None:
     folder = workspace / "conf" / "experiment"
     folder.mkdir(parents=True)
     (folder / "a.toml").write_text('defaults = ["b"]\n', encoding="utf-8")
     (folder / "b.toml").write_text('\ndefaults = ["a"]\n', encoding="utf-8")
-    result = door("mlp-run", "experiment=a")
+    result = invoke("mlp-run", "experiment=a")
     assert (result.code, result.err) == (2, "conf/experiment/b.toml:2: defaults: 'a' inherits itself; remove it\n")
 
 
-def test_a_mistake_in_an_inherited_file_is_blamed_on_that_file(door: Door, workspace: Path) -> None:
+def test_a_mistake_in_an_inherited_file_is_blamed_on_that_file(invoke: Invoke, workspace: Path) -> None:
     folder = workspace / "conf" / "experiment"
     folder.mkdir(parents=True)
     (folder / "parent.toml").write_text("[train.data]\nbatch_sizes = 4\n", encoding="utf-8")
     (folder / "child.toml").write_text('defaults = ["parent"]\n', encoding="utf-8")
-    result = door("mlp-run", "experiment=child")
+    result = invoke("mlp-run", "experiment=child")
     assert result.code == 2
     assert result.err.startswith("conf/experiment/parent.toml:2: train.data.batch_sizes: unknown key; did you mean")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ml_playground.sweeping import storage
-from tests.e2e.conftest import Door
+from tests.e2e.conftest import Invoke
 
 HEAD = "n_trials = 4\n"
 SPACE = "[space]\ntrain.data.batch_size = [2, 4]\n"
@@ -100,11 +100,11 @@ def sweeps(tiny: Path) -> Path:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_the_line_names_file_line_and_key(door: Door, sweeps: Path, mistake: str) -> None:
+def test_the_line_names_file_line_and_key(invoke: Invoke, sweeps: Path, mistake: str) -> None:
     text, line, key, problem = MISTAKES[mistake]
     head = HEAD if "n_trials" not in text.split() else "# a comment\n"
     (sweeps / "my.toml").write_text(head + text + "\n", encoding="utf-8")
-    result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    result = invoke("mlp", "sweep", "tiny", "--sweep", "my")
     assert result.code == 2
     assert re.fullmatch(rf"sweeps/my\.toml:{line}: {re.escape(key)}: [^\n]+\n", result.err), result.err
     assert problem in result.err
@@ -122,17 +122,17 @@ def test_the_line_names_file_line_and_key(door: Door, sweeps: Path, mistake: str
         ),
     ],
 )
-def test_files_that_are_no_sweep(door: Door, sweeps: Path, text: str, line: str) -> None:
+def test_files_that_are_no_sweep(invoke: Invoke, sweeps: Path, text: str, line: str) -> None:
     (sweeps / "my.toml").write_text(text, encoding="utf-8")
-    result = door("mlp-run", "experiment=tiny", "sweep=my")
+    result = invoke("mlp-run", "experiment=tiny", "sweep=my")
     assert result.code == 2
     assert result.err.startswith(line), result.err
     assert result.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["batchin", "../batching", ""])
-def test_unknown_sweeps_are_refused(door: Door, sweeps: Path, name: str) -> None:
-    result = door("mlp-run", "experiment=tiny", f"sweep={name}")
+def test_unknown_sweeps_are_refused(invoke: Invoke, sweeps: Path, name: str) -> None:
+    result = invoke("mlp-run", "experiment=tiny", f"sweep={name}")
     assert result.code == 2
     assert result.err.startswith(f"unknown sweep '{name}'; ")
 
@@ -145,15 +145,15 @@ def test_unknown_sweeps_are_refused(door: Door, sweeps: Path, name: str) -> None
         ("sqlite:////nowhere/at/all.db", "/nowhere/at/all.db: the study's database cannot be used: unable to open"),
     ],
 )
-def test_a_database_that_cannot_be_used(door: Door, sweeps: Path, url: str, line: str) -> None:
+def test_a_database_that_cannot_be_used(invoke: Invoke, sweeps: Path, url: str, line: str) -> None:
     (sweeps / "my.toml").write_text(f'storage = "{url}"\n{HEAD}{SPACE}', encoding="utf-8")
-    result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    result = invoke("mlp", "sweep", "tiny", "--sweep", "my")
     assert result.code == 2
     assert result.err.splitlines()[-1].startswith(line)
 
 
 @pytest.fixture
-def study(door: Door, sweeps: Path) -> Path:
+def study(invoke: Invoke, sweeps: Path) -> Path:
     """The database of a sweep with a trial that was started."""
     (sweeps / "my.toml").write_text(HEAD + SPACE, encoding="utf-8")
     path = sweeps.parent / "outputs/sweeps/tiny-my/study.db"
@@ -161,9 +161,9 @@ def study(door: Door, sweeps: Path) -> Path:
     return path
 
 
-def test_a_study_that_is_no_database_is_kept(door: Door, study: Path) -> None:
+def test_a_study_that_is_no_database_is_kept(invoke: Invoke, study: Path) -> None:
     study.write_text("no database " * 100, encoding="utf-8")
-    result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    result = invoke("mlp", "sweep", "tiny", "--sweep", "my")
     assert result.code == 2
     assert result.err.splitlines()[-1].startswith(
         "outputs/sweeps/tiny-my/study.db: the study's database is damaged: file is not a database; restore it"
@@ -172,21 +172,21 @@ def test_a_study_that_is_no_database_is_kept(door: Door, study: Path) -> None:
 
 
 @pytest.mark.parametrize("emptied", [True, False])
-def test_trials_without_their_study_are_kept(door: Door, study: Path, emptied: bool) -> None:
+def test_trials_without_their_study_are_kept(invoke: Invoke, study: Path, emptied: bool) -> None:
     if emptied:
         study.touch()
-    result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    result = invoke("mlp", "sweep", "tiny", "--sweep", "my")
     assert result.code == 2
     assert result.err.splitlines()[-1].startswith("outputs/sweeps/tiny-my: has trials whose study is gone; ")
     assert study.exists() == emptied
     assert not emptied or study.stat().st_size == 0
 
 
-def test_a_sweep_that_has_no_result_fails_each_time(door: Door, sweeps: Path) -> None:
+def test_a_sweep_that_has_no_result_fails_each_time(invoke: Invoke, sweeps: Path) -> None:
     text = 'sampler = "grid"\n[space]\ntrain.optim.learning_rate = [1e30, 1e31]\n'
     (sweeps / "my.toml").write_text(text, encoding="utf-8")
     for _ in range(2):
-        result = door("mlp", "sweep", "tiny", "--sweep", "my")
+        result = invoke("mlp", "sweep", "tiny", "--sweep", "my")
         assert result.code == 1
         assert result.err.splitlines()[-1] == (
             "outputs/sweeps/tiny-my: no trial has a score: 2 diverged;"
@@ -195,23 +195,23 @@ def test_a_sweep_that_has_no_result_fails_each_time(door: Door, sweeps: Path) ->
     assert (sweeps.parent / "outputs/sweeps/tiny-my/leaderboard.csv").read_text().count("diverged: ") == 2
 
 
-def test_a_file_in_the_way_of_the_sweep_is_one_line(door: Door, sweeps: Path) -> None:
+def test_a_file_in_the_way_of_the_sweep_is_one_line(invoke: Invoke, sweeps: Path) -> None:
     (sweeps / "my.toml").write_text(HEAD + SPACE, encoding="utf-8")
     (sweeps.parent / "outputs").mkdir()
     (sweeps.parent / "outputs/sweeps").write_text("mine", encoding="utf-8")
-    result = door("mlp", "sweep", "tiny", "--sweep", "my")
+    result = invoke("mlp", "sweep", "tiny", "--sweep", "my")
     assert result.code == 1
     assert result.err.splitlines()[-1].startswith("outputs/sweeps/tiny-my: [Errno 20] Not a directory: ")
     assert (sweeps.parent / "outputs/sweeps").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_locked_study_is_one_line(door: Door, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_study_is_one_line(invoke: Invoke, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "_SECONDS_BETWEEN_TRIES", 0.05)
     monkeypatch.setattr(storage, "_SECONDS_TO_WAIT", 0.2)
     storage.open_storage(study)
     with contextlib.closing(sqlite3.connect(study, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        result = door("mlp", "sweep", "tiny", "--sweep", "my")
+        result = invoke("mlp", "sweep", "tiny", "--sweep", "my")
     assert result.code == 1
     assert result.err.splitlines()[-1].startswith(
         "outputs/sweeps/tiny-my/study.db: the study's database is locked by another program for more than"

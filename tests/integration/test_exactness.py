@@ -17,7 +17,7 @@ import torch
 from ml_playground.config import ExperimentConfig
 from ml_playground.errors import Stopped
 from ml_playground.runs.train import train
-from ml_playground.training.adamw import AdamW
+from ml_playground.training.optimizers.adamw import AdamW
 from ml_playground.training.state import StateDict, TrainState
 from ml_playground.training.trainer import Trainer
 from tests.integration.conftest import Tiny, differences, last, logged, sampled, steps

@@ -146,7 +146,7 @@ PHASES = {
     "a later evaluation": ("ml_playground.dataset.batches:Batches.fixed", 3, True),
     "the last evaluation": ("ml_playground.dataset.batches:Batches.fixed", 7, True),
     "drawing a batch": ("ml_playground.dataset.batches:Batches.random", 7, True),
-    "an update": ("ml_playground.training.adamw:AdamW.step", 9, True),
+    "an update": ("ml_playground.training.optimizers.adamw:AdamW.step", 9, True),
     "logging": ("ml_playground.training.tracking:Tracker.log", 11, True),
     "writing a checkpoint": ("torch:save", 3, True),
     "copying the best": (f"{CHECKPOINT}:copy", 2, True),

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from ml_playground.config import ModelConfig, TrainConfig
-from ml_playground.training.drift import RULES, Rule, drift, yardstick
+from ml_playground.training.drift import RULES, Rule, best_criterion, drift
 
 BEFORE: dict[str, object] = {
     "train.data.batch_size": 4,
@@ -52,9 +52,9 @@ def test_only_what_differs_is_told_unset_ones_included() -> None:
     ],
 )
 def test_the_best_is_comparable_while_it_is_measured_alike(change: dict[str, object], same: bool) -> None:
-    assert (yardstick(BEFORE) == yardstick({**BEFORE, **change})) is same
+    assert (best_criterion(BEFORE) == best_criterion({**BEFORE, **change})) is same
 
 
 def test_batches_of_the_whole_split_measure_alike_whatever_their_size() -> None:
     whole = {**BEFORE, "train.runtime.eval_iters": 0}
-    assert yardstick(whole) == yardstick({**whole, "train.data.batch_size": 8})
+    assert best_criterion(whole) == best_criterion({**whole, "train.data.batch_size": 8})

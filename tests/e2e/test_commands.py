@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from ml_playground.commands.verb import verbs
-from tests.e2e.conftest import Door, start
+from tests.e2e.conftest import Invoke, start
 
 
-def test_without_arguments_mlp_run_lists_the_experiments_and_the_sweeps(door: Door, tiny: Path) -> None:
-    result = door("mlp-run")
+def test_without_arguments_mlp_run_lists_the_experiments_and_the_sweeps(invoke: Invoke, tiny: Path) -> None:
+    result = invoke("mlp-run")
     assert result.code == 0
     lines = result.out.splitlines()
     assert any(line.split() == ["tiny", "A", "test"] for line in lines)
@@ -24,9 +24,9 @@ def test_without_arguments_mlp_run_lists_the_experiments_and_the_sweeps(door: Do
     assert any(line.split()[:4] == ["batching", "what", "an", "update"] for line in lines)
 
 
-def test_help_has_examples(door: Door) -> None:
+def test_help_has_examples(invoke: Invoke) -> None:
     for command, arguments in [("mlp-run", ["--help"]), ("mlp", ["--help"]), ("mlp", ["train", "--help"]), ("mlp", [])]:
-        result = door(command, *arguments)
+        result = invoke(command, *arguments)
         assert (result.code, result.err) == (0, "")
         assert "examples:" in result.out
         assert "bundestag_char" in result.out
@@ -64,15 +64,15 @@ def test_mlp_run_prepares_trains_and_samples_and_does_no_work_twice(tiny: Path) 
 
 
 @pytest.mark.parametrize("verb", verbs.all())
-def test_every_verb_runs(door: Door, tiny: Path, verb: str) -> None:
+def test_every_verb_runs(invoke: Invoke, tiny: Path, verb: str) -> None:
     if verb == "sample":
-        assert door("mlp", "train", "tiny").code == 0
+        assert invoke("mlp", "train", "tiny").code == 0
     if verb == "sweep":
         (tiny / "sweeps").mkdir()
         text = "n_trials = 2\n[space]\ntrain.data.batch_size = [2, 4]\n"
         (tiny / "sweeps" / "small.toml").write_text(text, encoding="utf-8")
     arguments = {"runs": [], "sweep": ["tiny", "--sweep", "small"]}.get(verb, ["tiny"])
-    result = door("mlp", verb, *arguments)
+    result = invoke("mlp", verb, *arguments)
     assert result.code == 0, result.err
 
 
@@ -92,8 +92,10 @@ def test_every_verb_runs(door: Door, tiny: Path, verb: str) -> None:
         ("experiment=bundestag_char", "name one experiment"),
     ],
 )
-def test_overrides_are_refused_with_the_place_to_write_them(door: Door, workspace: Path, token: str, mend: str) -> None:
-    result = door("mlp-run", "experiment=bundestag_char", token)
+def test_overrides_are_refused_with_the_place_to_write_them(
+    invoke: Invoke, workspace: Path, token: str, mend: str
+) -> None:
+    result = invoke("mlp-run", "experiment=bundestag_char", token)
     assert result.code == 2
     assert token in result.err
     assert mend in result.err
@@ -102,8 +104,8 @@ def test_overrides_are_refused_with_the_place_to_write_them(door: Door, workspac
 
 
 @pytest.mark.parametrize("name", ["bundestag_chat", "../bundestag_char", "a,b", "a b", "", "${x}", "Ä"])
-def test_unknown_experiments_are_refused(door: Door, workspace: Path, name: str) -> None:
-    result = door("mlp-run", f"experiment={name}")
+def test_unknown_experiments_are_refused(invoke: Invoke, workspace: Path, name: str) -> None:
+    result = invoke("mlp-run", f"experiment={name}")
     assert result.code == 2
     assert result.err.startswith(f"unknown experiment '{name}'; ")
     assert result.err.count("\n") == 1
@@ -113,8 +115,8 @@ def test_unknown_experiments_are_refused(door: Door, workspace: Path, name: str)
     "arguments",
     [["train"], ["trian", "bundestag_char"], ["train", "bundestag_char", "x=1"], ["train", "a", "--lr", "1"]],
 )
-def test_mlp_refuses_what_it_does_not_know_in_one_line(door: Door, workspace: Path, arguments: list[str]) -> None:
-    result = door("mlp", *arguments)
+def test_mlp_refuses_what_it_does_not_know_in_one_line(invoke: Invoke, workspace: Path, arguments: list[str]) -> None:
+    result = invoke("mlp", *arguments)
     assert result.code == 2
     assert result.err.startswith("mlp")
     assert result.err.count("\n") == 1

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ml_playground.models.gpt import GPT, GPTArgs
 from ml_playground.training.config import OptimConfig, OptimizerKind
-from ml_playground.training.muon import Muon, inner_matrices, orthogonal
-from ml_playground.training.optimizer import Optimizer, build_optimizer
+from ml_playground.training.optimizers.build import Optimizer, build_optimizer
+from ml_playground.training.optimizers.muon import Muon, inner_matrices, orthogonal
 
 CONFIG = OptimConfig(optimizer=OptimizerKind.muon, learning_rate=0.01, muon_learning_rate=0.02, weight_decay=0.1)
 MATRICES = {

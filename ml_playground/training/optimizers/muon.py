@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ml_playground.models.base import LanguageModel
-from ml_playground.training.adamw import AdamW, OptimizerState, ParameterGroup
 from ml_playground.training.config import OptimConfig
+from ml_playground.training.optimizers.adamw import AdamW, OptimizerState, ParameterGroup
 
 _STEPS = 5
 # Jordan's quintic: its slope at 0 is maximal for five steps, at the cost of converging to 0.7 .. 1.2 instead of 1.

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ml_playground.models.gpt import GPT, GPTArgs
-from ml_playground.training.adamw import AdamW
 from ml_playground.training.config import OptimConfig
+from ml_playground.training.optimizers.adamw import AdamW
 
 CONFIG = OptimConfig(learning_rate=0.01, weight_decay=0.5)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from ml_playground.models.base import LanguageModel
-from ml_playground.training.adamw import AdamW
 from ml_playground.training.config import OptimConfig, OptimizerKind
-from ml_playground.training.muon import Muon
+from ml_playground.training.optimizers.adamw import AdamW
+from ml_playground.training.optimizers.muon import Muon
 
 Optimizer = AdamW | Muon
 
