@@ -77,7 +77,7 @@ def test_every_verb_runs(invoke: Invoke, tiny: Path, verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "mend"),
+    ("token", "fix"),
     [
         ("train.optim.learning_rate=1", "write 'learning_rate = ...' under [train.optim] in conf/experiment/NAME.toml"),
         ("+train.optim.x=1", "write 'x = ...' under [train.optim]"),
@@ -93,12 +93,12 @@ def test_every_verb_runs(invoke: Invoke, tiny: Path, verb: str) -> None:
     ],
 )
 def test_overrides_are_refused_with_the_place_to_write_them(
-    invoke: Invoke, workspace: Path, token: str, mend: str
+    invoke: Invoke, workspace: Path, token: str, fix: str
 ) -> None:
     result = invoke("mlp-run", "experiment=bundestag_char", token)
     assert result.code == 2
     assert token in result.err
-    assert mend in result.err
+    assert fix in result.err
     assert result.err.count("\n") == 1
     assert not (workspace / "outputs").exists()
 
