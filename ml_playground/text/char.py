@@ -1,4 +1,4 @@
-"""One token a character, as in Karpathy's char-rnn and nanoGPT's ``shakespeare_char``."""
+"""One token per character, as in Karpathy's char-rnn and nanoGPT's ``shakespeare_char``."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ _CONTINUATION = bytes(range(0x80, 0xC0))
 
 
 class CharTokenizer:
-    """The vocabulary is the text's characters in code point order, and behind them the end of a text.
+    """Character-level tokenizer: the text's characters in code point order, followed by the end-of-text token.
 
-    So the characters have the ids that nanoGPT gives them. Encoding works on UTF-8: the common characters, those of one
-    byte and with a small id, are looked up by that byte, and only the others, which are few in most texts, are decoded.
+    The characters therefore have the same ids as in nanoGPT. Encoding works on UTF-8 bytes: common characters, those
+    with one byte and a small id, are looked up by that byte; only the others, rare in most texts, are decoded.
     """
 
     def __init__(self, characters: str, *, end_of_text: bool = True) -> None:
-        """Args:
-        characters: the vocabulary; a character's place is its id. No character twice.
-        end_of_text: whether the last token is the end of a text; checkpoints of earlier versions have none.
+        """Create a tokenizer for a vocabulary.
+
+        Args:
+            characters: The vocabulary, without duplicates; a character's position is its id.
+            end_of_text: Whether the last token is the end-of-text token; checkpoints of earlier versions have none.
         """
         self.characters = characters
         self.end_of_text = len(characters) if end_of_text else None
         self._shown = [*characters, END_OF_TEXT] if end_of_text else list(characters)
         points = _code_points(_utf8(characters))
-        # Ids by code point; the vocabulary's size stands for "not in it", and for every point past the table.
+        # Ids by code point; vocab_size marks unknown characters, including all code points past the end of the table.
         self._ids = np.full(int(points.max(initial=0)) + 2, self.vocab_size, dtype=id_dtype(self.vocab_size + 1))
         self._ids[points] = np.arange(len(characters))
         common = {point: place for place, point in enumerate(points.tolist()) if point < _ASCII and place < _RARE}
@@ -41,7 +43,7 @@ class CharTokenizer:
 
     @classmethod
     def train(cls, documents: Iterable[Iterable[bytes]]) -> CharTokenizer:
-        """The tokenizer of texts."""
+        """Build the tokenizer from texts."""
         seen: set[str] = set()
         common = b""
         for chunk in (chunk for document in documents for chunk in document):
@@ -70,10 +72,10 @@ class CharTokenizer:
         return token_ids(ids, self.vocab_size)
 
     def _rare_points(self, block: bytes, count: int) -> NDArray[np.uint32]:
-        """Code points of the characters that are not common."""
+        """Return the code points of the characters that are not common."""
         units = np.frombuffer(block, dtype=np.uint8)
         points = _code_points(units[units >= _ASCII].tobytes())
-        # One of ASCII is rare only in a vocabulary of another order, or where it is unknown.
+        # An ASCII character is rare only if the vocabulary has another order or lacks it.
         return points if len(points) == count else _code_points(block.translate(None, self._common))
 
     def cut(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -84,7 +86,7 @@ class CharTokenizer:
 
 
 def _utf8(text: str | bytes) -> bytes:
-    # Surrogates cannot be encoded strictly, and must come out as unknown characters, not as an exception.
+    # Strict encoding raises for surrogates, which must be reported as unknown characters instead.
     return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
 
 

@@ -1,4 +1,4 @@
-"""Up to n characters a token: the longest that the vocabulary has, from left to right."""
+"""Up to n characters per token: greedy longest match from left to right."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ _TOKENS_A_PIECE = 1 << 16
 
 
 class CharNgramTokenizer:
-    """The vocabulary is every run of 1 to n characters that a text has anywhere, the shorter ones first.
+    """The vocabulary consists of all n-grams of 1 to n characters that occur in the text, shorter ones first.
 
-    So nearly every token of the text itself has n characters, wherever the text is cut into train and val. Shorter ones
-    serve the end of a text, and other texts that put the same characters together in new ways. With n = 1 the ids are
-    those of :class:`~ml_playground.text.char.CharTokenizer`. Behind them stands the end of a text. The vocabulary grows
-    fast with n.
+    Nearly every token of the training text therefore has n characters, wherever the text is split into train and val.
+    Shorter tokens cover the end of a text, and other texts that combine the same characters differently. With n = 1 the
+    ids are those of :class:`~ml_playground.text.char.CharTokenizer`. The end-of-text token comes last. The vocabulary
+    grows fast with n.
     """
 
     def __init__(self, tokens: list[str], *, end_of_text: bool = True) -> None:
-        """Args:
-        tokens: the vocabulary; a token's place is its id. Every character of a token is a token too.
-        end_of_text: whether the last token is the end of a text; checkpoints of earlier versions have none.
+        """Create a tokenizer for a vocabulary.
+
+        Args:
+            tokens: The vocabulary; a token's position is its id. Every character of a token must be a token, too.
+            end_of_text: Whether the last token is the end-of-text token; checkpoints of earlier versions have none.
         """
         self._tokens = tokens
         self.end_of_text = len(tokens) if end_of_text else None
@@ -34,7 +36,7 @@ class CharNgramTokenizer:
 
     @classmethod
     def train(cls, ngram: int, documents: Iterable[Iterable[bytes]]) -> CharNgramTokenizer:
-        """The tokenizer of texts, with at most ``ngram`` characters a token."""
+        """Build the tokenizer from texts, with at most ``ngram`` characters per token."""
         seen: set[str] = set()
         for document in documents:
             tail = ""
@@ -42,7 +44,7 @@ class CharNgramTokenizer:
                 text = tail + chunk.decode()
                 for length in range(1, ngram + 1):
                     seen.update([text[start : start + length] for start in range(len(text) - length + 1)])
-                tail = text[max(0, len(text) - ngram + 1) :]  # runs that go over into the next chunk begin here
+                tail = text[max(0, len(text) - ngram + 1) :]  # n-grams that extend into the next chunk start here
         return cls(sorted(seen, key=lambda token: (len(token), token)))
 
     @property
@@ -69,7 +71,7 @@ class CharNgramTokenizer:
         return token_ids(ids, self.vocab_size)
 
     def cut(self, chunks: Iterable[bytes]) -> Iterator[str]:
-        # The texts that the vocabulary is made of have every run, so all tokens up to such a place are the longest.
+        # The vocabulary has every n-gram of its training texts, so all tokens before such a cut have full length.
         size = self._longest * _TOKENS_A_PIECE
         rest = ""
         for chunk in chunks:

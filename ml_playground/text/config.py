@@ -1,4 +1,4 @@
-"""``[prepare]``: source text to token files."""
+"""``[prepare]``: from source text to token files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ml_playground.ranges import SettingError, bounded
 
 
 class OnBadFile(Enum):
-    """What a file that cannot be read does among many; skipped ones are named and counted."""
+    """What to do about an unreadable file among many; skipped files are reported and counted."""
 
     stop = "stop"
     skip = "skip"
 
 
 class Normalization(Enum):
-    """In which form of Unicode accents are: ``ä`` is one character in NFC, and an ``a`` and its dots in NFD."""
+    """Unicode normalization form: ``ä`` is one character in NFC, and ``a`` plus a combining diaeresis in NFD."""
 
     none = "none"
-    """As the text has them."""
+    """Keep the text as it is."""
     NFC = "NFC"
     NFD = "NFD"
 
@@ -33,68 +33,70 @@ BUILT_IN_TOKENIZERS = ("char", "char_ngram", "tiktoken", "bpe")
 
 @dataclass
 class LayoutConfig:
-    """``[prepare.layout]``: what is written of a plenary protocol besides what is said."""
+    """``[prepare.layout]``: what to include of a plenary protocol besides the spoken words."""
 
     speakers: bool = True
-    """The line that names the speaker."""
+    """Line that names the speaker."""
     parties: bool = True
-    """The party in brackets after the name; offices belong to the name and stay."""
+    """Party in parentheses after the name; offices are part of the name and are kept."""
     interjections: bool = True
-    """Applause, laughter and heckles, in brackets on lines of their own."""
+    """Applause, laughter and heckles, in parentheses on lines of their own."""
     headings: bool = False
-    """Headings of the agenda and the numbers of printed papers, which nobody says."""
+    """Agenda headings and numbers of printed papers, which are not spoken."""
     not_spoken: bool = True
-    """Speeches that were handed in for the record (``redeart="zu_protokoll"``): printed as said, and never spoken."""
+    """Speeches submitted for the record (``redeart="zu_protokoll"``): printed like the others, but never delivered."""
 
 
 @dataclass
 class PrepareConfig:
-    """``[prepare]``: source text to token files."""
+    """``[prepare]``: from source text to token files."""
 
     preparer: str = SI("${experiment}")
-    """Name of the registered preparer; by default the experiment's own name."""
+    """Name of the registered preparer; defaults to the name of the experiment."""
     input: Path | None = None
-    """Source text. Unset: the preparer's own source. For plenary debates also a protocol, or a folder of both."""
+    """Source text. Unset: the preparer's own source. For plenary debates also a protocol, or a folder with both."""
     sessions: list[str] = field(default_factory=list[str])
-    """Sittings of the Bundestag to download, by term and number: ``["20/1", "21/3-7"]``. They alone are the source
-    then, and ``input`` is the folder that they are kept in."""
+    """Bundestag sittings to download, by term and number: ``["20/1", "21/3-7"]``. If set, they are the only source, and
+    ``input`` is the folder where they are stored."""
     url: str | None = None
-    """Where a preparer that downloads its text finds it; it does so once, to ``input``.
-    For ``sessions`` it has ``{term}``, in two digits, and ``{session}``, in three."""
+    """URL from which the preparer downloads its text, once, to ``input``.
+    For ``sessions`` it contains the placeholders ``{term}``, two digits, and ``{session}``, three digits."""
     request_interval: float = bounded(1.0, ge=0)
-    """Seconds at least between two requests for ``sessions``."""
+    """Minimum time in seconds between two requests for ``sessions``."""
     sha256: str | None = None
-    """Hex digest that a downloaded text must have. Unset: none is asked for."""
+    """Expected SHA-256 of the downloaded text, as a hex digest. Unset: not checked."""
     on_bad_file: OnBadFile = OnBadFile.stop
-    """What a file that cannot be read does among many."""
+    """What to do about an unreadable file among many."""
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     normalize: Normalization = Normalization.none
-    """Form of the text, and of prompts. Texts from a Mac or a PDF are often in NFD, and what people type is in NFC."""
+    """Normalization form of the text and of prompts. Texts from a Mac or a PDF are often NFD; keyboard input is NFC."""
     dataset_dir: Path | None = None
     """Folder of the token files. Unset: ``outputs/data/<preparer>-<fingerprint>``."""
     tokenizer: str = "char"
-    """How text becomes tokens: ``char`` (one a character), ``char_ngram`` (up to ``ngram`` characters), ``tiktoken``
-    (the vocabulary of GPT-2 or another of OpenAI's models), ``bpe`` (learned from the text), or one that another
-    package registers."""
+    """Tokenizer: ``char`` (one character per token), ``char_ngram`` (up to ``ngram`` characters), ``tiktoken`` (the
+    vocabulary of GPT-2 or another OpenAI model), ``bpe`` (trained on the text), or one that another package
+    registers."""
     ngram: int = bounded(2, ge=1, le=8)
-    """Longest token of ``char_ngram``, in characters."""
+    """Maximum token length of ``char_ngram``, in characters."""
     encoding: str = "gpt2"
-    """Name of the encoding of ``tiktoken``. Its files are fetched once, or found in $TIKTOKEN_CACHE_DIR."""
+    """Name of the encoding for ``tiktoken``. Its files are downloaded once, or read from $TIKTOKEN_CACHE_DIR."""
     vocab_size: int = bounded(4096, ge=257, le=1_000_000)
-    """Tokens of ``bpe``; 256 of them are the bytes, and one ends a text."""
+    """Vocabulary size of ``bpe``, including the 256 bytes and the end-of-text token."""
     val_fraction: float = bounded(0.1, gt=0, lt=1)
-    """Share of the text that is kept for validation: whole documents drawn at random, or the end of a single one."""
+    """Fraction of the text used for validation: whole documents drawn at random, or the end of a single one."""
     split_seed: int = bounded(1337, ge=0, lt=2**63)
-    """Decides which documents those are."""
+    """Random seed for drawing those documents."""
 
 
 def check_prepare(prepare: PrepareConfig) -> None:
-    """Raises:
-    SettingError: no tokenizer has the name.
+    """Check that the tokenizer is registered.
+
+    Raises:
+        SettingError: no tokenizer has the name.
     """
     if prepare.tokenizer in BUILT_IN_TOKENIZERS:
         return
-    # Here and not above: it imports NumPy, which a config is checked without.
+    # Imported here because it loads NumPy, which checking a config must not need.
     from ml_playground.text.tokenizer import tokenizers
 
     try:

@@ -1,4 +1,4 @@
-"""Files from the web, fetched once: whole and checked under their name, or not there at all."""
+"""Download files once: a file is complete and verified under its final name, or it does not exist."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ml_playground.terminal.progress import ByteProgress
 from ml_playground.text.partial import Partial
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds before each new attempt; there is one attempt more than there are pauses."""
+"""Seconds to wait before each retry; there is one attempt more than there are pauses."""
 TIMEOUT = 30.0
-"""Seconds without a byte after which a server counts as silent."""
+"""Seconds without receiving data after which a request times out."""
 
 
 _PROXIES = ("ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
@@ -35,14 +35,14 @@ Refuse = Callable[[bytes], str | None]
 
 
 def html_page(head: bytes) -> str | None:
-    """Whether a file begins as a page for browsers does."""
+    """Return what is wrong if a file starts like an HTML page, else None."""
     if re.match(rb"\s*<(!doctype\s+html|html)\b", head.removeprefix(codecs.BOM_UTF8), re.IGNORECASE):
         return "answered with a page for browsers, which is not the file"
     return None
 
 
 def no_xml(head: bytes) -> str | None:
-    """The same, where XML is wanted."""
+    """Like :func:`html_page`, for files that must be XML."""
     if not head.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"<"):
         return "answered with something that is not XML"
     return html_page(head)
@@ -51,18 +51,24 @@ def no_xml(head: bytes) -> str | None:
 def download(
     url: str, path: Path, sha256: str | None, *, pauses: Sequence[float] = PAUSES, timeout: float = TIMEOUT
 ) -> None:
-    """Fetch one file; see :meth:`Downloader.fetch`. Before many from one server, take one :class:`Downloader`."""
+    """Download one file; see :meth:`Downloader.fetch`. For many files from one server, use one :class:`Downloader`."""
     with Downloader(pauses=pauses, timeout=timeout) as downloader:
         downloader.fetch(url, path, sha256)
 
 
 class Downloader:
-    """Fetches files one after another over kept connections. Not for several threads."""
+    """Downloads files one after another over persistent connections. Not thread-safe."""
 
     def __init__(
         self, *, min_interval: float = 0.0, pauses: Sequence[float] = PAUSES, timeout: float = TIMEOUT
     ) -> None:
-        """``min_interval``: seconds at least from the start of one request to the start of the next."""
+        """Create a downloader; the HTTP client is created at the first request.
+
+        Args:
+            min_interval: Minimum time in seconds between the starts of two requests.
+            pauses: Seconds to wait before each retry.
+            timeout: Seconds without receiving data after which a request times out.
+        """
         self._min_interval = min_interval
         self._pauses = pauses
         self._next_request = 0.0
@@ -77,7 +83,7 @@ class Downloader:
 
     @cached_property
     def _client(self) -> httpx.Client:
-        """Made at the first request: what is there already must not fail for how the network is set up.
+        """HTTP client, created at the first request: existing files must not fail because of network settings.
 
         Raises:
             _PermanentError: environment variables name a proxy or certificates that cannot be used.
@@ -86,7 +92,7 @@ class Downloader:
             client = httpx.Client(
                 follow_redirects=True,
                 timeout=self._timeout,
-                # Ranges and digests are about the file's own bytes, so they must not come compressed.
+                # Ranges and digests refer to the file's own bytes, so the response must not be compressed.
                 headers={"Accept-Encoding": "identity", "User-Agent": "ml-playground"},
                 event_hooks={"request": [self._wait_for_turn]},
             )
@@ -95,19 +101,22 @@ class Downloader:
         return self._clients.enter_context(client)
 
     def fetch(self, url: str, path: Path, sha256: str | None, *, refuse: Refuse = html_page) -> None:
-        """Put the file at an http or https address at ``path``; nothing happens where it is there already.
+        """Download an http or https URL to ``path``, unless the file already exists.
 
-        What a cut connection or a killed process left in ``<path>.part`` is gone on with, where the server can do so
-        and an ETag or ``sha256`` (hex; None checks nothing) shows that both halves are of one version. A file at
-        ``path`` with another digest is replaced. Two processes that want the same file fetch it once.
+        A partial download that a broken connection or a killed process left in ``<path>.part`` is resumed if the server
+        supports it and an ETag or ``sha256`` (hex; None skips the check) ensures that both parts are from the same
+        version. An existing file with another digest is replaced. Processes that want the same file download it once.
 
         Args:
-            refuse: What is wrong with the beginning of a file, or None: servers answer with a page of their own when
-                they are closed, or take us for a robot.
+            url: Address of the file.
+            path: Where to save it.
+            sha256: Expected SHA-256 as a hex digest, or None.
+            refuse: Returns what is wrong with the beginning of a file, or None: servers may send an HTML page instead
+                of the file when they are unavailable, or mistake us for a bot.
 
         Raises:
-            DataError: it cannot be had, cannot be written, is refused, or has another digest. One line, which says
-                where to put the file by hand.
+            DataError: the file cannot be downloaded or written, is refused, or has another digest. The one-line message
+                says where to put the file manually.
         """
         if not re.fullmatch(r"https?://\S+", url, re.IGNORECASE):
             raise _failure(repr(url), "is no http or https address", path)
@@ -116,7 +125,7 @@ class Downloader:
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
             with lock(path.with_name(f".{path.name}.lock"), wait=True):
-                if not _is_there(path, sha256):  # another process may have just fetched it
+                if not _is_there(path, sha256):  # another process may have just downloaded it
                     self._fetch(url, path, sha256, refuse)
                     say(f"downloaded: {url} to {path}")
         except OSError as error:
@@ -142,7 +151,7 @@ class Downloader:
     def _attempt(self, url: str, partial: Partial, name: str, sha256: str | None, refuse: Refuse) -> None:
         headers: dict[str, str] = {}
         etag = partial.etag(url)
-        # Without either, the two halves could be of different versions, and nobody would notice.
+        # Without either, the two parts could be from different versions, unnoticed.
         if etag or (etag is not None and sha256):
             headers["Range"] = f"bytes={partial.size}-"
             if etag:
@@ -167,15 +176,15 @@ class Downloader:
 
 
 class _TransientError(Exception):
-    """Trying again may help."""
+    """A failure that may not recur when retried."""
 
 
 class _PermanentError(Exception):
-    """Trying again will not help."""
+    """A failure that retrying will not fix."""
 
 
 def _goes_on(response: httpx.Response, partial: Partial) -> bool:
-    """Whether the answer to a request with Range continues the partial file, or says that it is whole already."""
+    """Return whether the response to a Range request continues the partial file or says that it is already complete."""
     content_range = response.headers.get("Content-Range", "")
     if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         whole = content_range == f"bytes */{partial.size}"
@@ -195,7 +204,7 @@ def _receive(response: httpx.Response, partial: Partial, url: str, name: str, *,
         raise _TransientError(f"answered {status} {response.reason_phrase}")
     if status != (HTTPStatus.PARTIAL_CONTENT if resumed else HTTPStatus.OK):
         raise _PermanentError(f"answered {status} {response.reason_phrase}")
-    # A weak ETag says that two versions mean the same, not that their bytes are equal.
+    # A weak ETag guarantees that two versions are semantically equivalent, not that their bytes are equal.
     etag = response.headers.get("ETag", "")
     done = partial.size if resumed else 0
     rest = response.headers.get("Content-Length")
@@ -216,7 +225,7 @@ def _is_there(path: Path, sha256: str | None) -> bool:
 
 
 def _surroundings(variables: Sequence[str]) -> str:
-    """The environment variables that decide how the network is reached, which may be what is wrong."""
+    """Return the set environment variables that affect network access and may be the cause, for messages."""
     names = [name for name in variables if os.environ.get(name)]
     return f", with {', '.join(names)} set in the environment" if names else ""
 

@@ -1,4 +1,4 @@
-"""A text in one form of Unicode."""
+"""Unicode normalization of texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ml_playground.text.source import Chunks, TextSource
 
 
 def normalized(text: str, form: Normalization) -> str:
-    """The text in that form (Unicode Standard Annex 15)."""
+    """Return the text in a normalization form (Unicode Standard Annex 15)."""
     match form:
         case Normalization.NFC:
             return unicodedata.normalize("NFC", text)
@@ -24,7 +24,7 @@ def normalized(text: str, form: Normalization) -> str:
 
 @dataclass(frozen=True)
 class NormalizedSource:
-    """Another source, in one form."""
+    """Another source, normalized."""
 
     source: TextSource
     form: Normalization
@@ -41,7 +41,7 @@ class NormalizedSource:
         return map(self._normalized, self.source.documents())
 
     def _normalized(self, chunks: Chunks) -> Chunks:
-        # A character and its accents may be in two chunks, but nothing joins across the end of a line.
+        # A character and its combining marks may be in different chunks, but normalization never crosses a line feed.
         rest = b""
         for chunk in chunks:
             whole, line_feed, rest_of_chunk = chunk.rpartition(b"\n")

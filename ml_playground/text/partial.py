@@ -1,4 +1,4 @@
-"""A partly downloaded file, and what is needed to resume it."""
+"""A partial download, and what is needed to resume it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAD = 1024
 
 
 class Partial:
-    """``<target>.part`` holds the bytes so far; ``<target>.part.json`` says which version of which file they are."""
+    """``<target>.part`` holds the bytes received so far; ``<target>.part.json`` records their URL and ETag."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -25,13 +25,13 @@ class Partial:
 
     @property
     def size(self) -> int:
-        """Bytes so far; 0 where there is nothing."""
+        """Number of bytes received so far; 0 if there are none."""
         return self._data.stat().st_size if self._data.exists() else 0
 
     def etag(self, url: str) -> str | None:
-        """The strong ETag of the version that the bytes are from: "" where the server gave none.
+        """Return the strong ETag of the version that the bytes are from: "" if the server sent none.
 
-        None where there is nothing to resume, or it came from another address.
+        None if there is nothing to resume, or if it came from another URL.
         """
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             origin = json.loads(self._origin.read_text(encoding="utf-8"))
@@ -40,34 +40,34 @@ class Partial:
         return None
 
     def start(self, url: str, etag: str) -> BinaryIO:
-        """Open it for the first byte, whatever was there.
+        """Open the file for writing from the first byte; existing content is discarded.
 
         Raises:
-            OSError: somebody else's file has the name.
+            OSError: a file with this name exists that this program did not write.
         """
         if self._data.exists() and not self._origin.exists():
             raise FileExistsError(errno.EEXIST, f"{self._data} is in the way, which this program did not write")
-        # In this order: a process that dies in between must not leave old bytes beside the new origin.
+        # The order matters: a process that dies in between must not leave old bytes next to the new origin.
         self._data.unlink(missing_ok=True)
         write_text(self._origin, json.dumps({"url": url, "etag": etag}))
         return self._data.open("wb")
 
     def resume(self) -> BinaryIO:
-        """Open it for the next byte."""
+        """Open the file for appending."""
         return self._data.open("ab")
 
     def sha256(self) -> str:
-        """Hex digest of the bytes so far."""
+        """Return the hex digest of the bytes received so far."""
         with self._data.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def head(self) -> bytes:
-        """The beginning of the file."""
+        """Return the beginning of the file."""
         with self._data.open("rb") as file:
             return file.read(_HEAD)
 
     def complete(self) -> None:
-        """Give the file its final name. The bytes reach the disk first."""
+        """Rename the file to its final name, after flushing its bytes to disk."""
         with self._data.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(self._data, self._target)
@@ -75,6 +75,6 @@ class Partial:
         sync_folder(self._target.parent)
 
     def discard(self) -> None:
-        """Drop the bytes: they are not of the file that is wanted."""
+        """Delete the bytes, which are not from the requested file."""
         self._data.unlink(missing_ok=True)
         self._origin.unlink(missing_ok=True)

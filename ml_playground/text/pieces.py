@@ -1,9 +1,9 @@
-"""A long text in pieces that byte pair encoding can take one by one.
+"""Split a long text into pieces that byte pair encoding can encode one by one.
 
-Byte pair encoding does not take kindly to cuts: ``encode(a) + encode(b)`` is ``encode(a + b)`` only where no token
-would have gone over the cut. The patterns by which GPT-2 and its successors split text into words never let one go over
-a lone line feed that ends a line and is followed by a letter, digit or underscore, nor from a word into the single
-space before the next one. Cut there, and only there, a text has the ids that it has in one piece.
+Byte pair encoding is sensitive to where a text is split: ``encode(a) + encode(b)`` equals ``encode(a + b)`` only if no
+token would have crossed the boundary. The patterns with which GPT-2 and its successors split text into words never
+match across a single line feed that ends a line and is followed by a letter, digit or underscore, nor from a word into
+the single space before the next one. Split only at these places, a text has the same ids as in one piece.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Iterable, Iterator
 
 SIZE = 1 << 16
 LONGEST = 1 << 20
-# Not a look-behind: it would see past the piece's beginning, or not, according to how the chunks were cut.
+# Not a look-behind: whether it sees past the start of the piece would depend on the chunk boundaries.
 _SAFE = re.compile(r"\S(?:\n(?=\w)|(?= \w))")
 
 
 def pieces(chunks: Iterable[bytes], size: int = SIZE, longest: int = LONGEST) -> Iterator[str]:
-    """The same text, cut at such places into pieces of ``size`` characters and little more.
+    """Split the text at such places into pieces of ``size`` characters or slightly more.
 
-    Where the text has none for ``longest`` characters it is cut all the same, so that it need not fit in memory. Either
-    way, the pieces do not depend on how the chunks, which are UTF-8, were cut.
+    A text without such a place for ``longest`` characters is split anyway, so that it does not have to fit in memory.
+    Either way, the pieces do not depend on the boundaries of the chunks, which are UTF-8.
     """
     rest = ""
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Where text comes from: documents to read in pieces, with a fingerprint of their content."""
+"""Text sources: documents that are read in chunks, with a fingerprint of their content."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ _BLOCK = 1 << 21
 _UTF8 = "UTF-8"
 _LONGEST_CHARACTER = 4
 _DAMAGE = 16
-"""Bytes around a damaged one, which decide."""
+"""Number of bytes to examine around the first invalid one."""
 
 Chunks = Iterator[bytes]
-"""A text as UTF-8, cut between characters; line ends are line feeds."""
+"""A text as UTF-8, split between characters; line ends are line feeds."""
 
 
 class TextSource(Protocol):
-    """Text that can be read more than once, in pieces, so that it need not fit in memory."""
+    """Text that can be read repeatedly and in chunks, so that it does not have to fit in memory."""
 
     @property
     def description(self) -> str:
-        """What it is, for people."""
+        """Human-readable description."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """Hex digest that changes when the text does."""
+        """Hex digest that changes when the text changes."""
         ...
 
     def documents(self) -> Iterator[Chunks]:
-        """The texts that belong together as one each, in order; to be read one after the other.
+        """Return the documents in order; they must be read one after another.
 
-        Several are never cut in two when they are split into train and val; a single one is.
+        When the text is split into train and val, several documents are kept whole; a single one is cut in two.
         """
         ...
 
 
 @dataclass(frozen=True)
 class TextInMemory:
-    """A text that a program already has."""
+    """A text that is already in memory."""
 
     description: str
     text: str
@@ -67,8 +67,10 @@ class TextInMemory:
 
     @property
     def _utf8(self) -> bytes:
-        """Raises:
-        DataError: the text has lone surrogates, which have no bytes.
+        """The text as UTF-8.
+
+        Raises:
+            DataError: the text has lone surrogates, which cannot be encoded.
         """
         try:
             return self.text.encode()
@@ -78,7 +80,7 @@ class TextInMemory:
 
 @dataclass(frozen=True)
 class TextFile:
-    """A file in UTF-8, with or without a byte order mark, or in cp1252; any line ends. One document."""
+    """A file in UTF-8, with or without a byte order mark, or in cp1252; any line ends. It is one document."""
 
     path: Path
 
@@ -94,10 +96,10 @@ class TextFile:
         yield self.chunks()
 
     def chunks(self) -> Chunks:
-        """The one document.
+        """Return the single document.
 
         Raises:
-            DataError: as :attr:`fingerprint`.
+            DataError: as for :attr:`fingerprint`.
         """
         encoding = self._inspected[1]
         with open_regular(self.path) as file:
@@ -106,7 +108,7 @@ class TextFile:
             rest = b""
             while block := file.read(_BLOCK):
                 block = rest + (block.decode(encoding).encode() if encoding == "cp1252" else block)
-                # The line feed of a carriage return may come with the next block.
+                # A carriage return's line feed may be in the next block.
                 end = len(block) - 1 if block.endswith(b"\r") else whole(block)
                 rest = block[end:]
                 yield _line_feeds(block[:end])
@@ -115,14 +117,14 @@ class TextFile:
 
     @cached_property
     def _inspected(self) -> tuple[str, str]:
-        """Digest of the bytes and the encoding.
+        """SHA-256 of the bytes, and the encoding.
 
-        Nearly every byte is a character of cp1252, so that being valid says nothing. A text is read as cp1252 where
-        more than ten times as many bytes fit into no character of UTF-8 as there are characters beyond ASCII that do,
-        and where no single byte, put right, would make it UTF-8.
+        Nearly every byte is a character in cp1252, so being valid cp1252 says nothing. A text is read as cp1252 if it
+        has more than ten times as many bytes that are invalid in UTF-8 as valid non-ASCII characters, and if correcting
+        a single byte would not make it valid UTF-8.
 
         Raises:
-            DataError: the file is missing, unreadable, empty, or no text in either encoding.
+            DataError: the file is missing, unreadable, empty, or not text in either encoding.
         """
         try:
             digest, bad = self._digest("utf-8-sig")
@@ -142,13 +144,13 @@ class TextFile:
         )
 
     def _digest(self, encoding: str) -> tuple[str, int | None]:
-        """Digest of the bytes, and the first of them that is not in the encoding."""
+        """Return the SHA-256 of the bytes, and the offset of the first byte that is invalid in the encoding, if any."""
         digest, decoder = hashlib.sha256(), codecs.getincrementaldecoder(encoding)()
         position, size = 0, self.path.stat().st_size
         with (
             open_regular(self.path) as file,
             ByteProgress(f"reading {self.path.name}", 0, size) as progress,
-            ThreadPoolExecutor(1) as hasher,  # takes about as long as decoding, and needs no lock of Python's
+            ThreadPoolExecutor(1) as hasher,  # takes about as long as decoding, and releases the GIL
         ):
             hashed = hasher.submit(digest.update, b"")
             while block := file.read(_BLOCK):
@@ -174,7 +176,7 @@ class TextFile:
         return digest.hexdigest(), None
 
     def _is_cp1252(self, first: int) -> bool:
-        """Whether bytes that are not UTF-8, from ``first`` on, are those of another encoding, and no damage."""
+        """Return whether bytes that are invalid in UTF-8, from ``first`` on, are another encoding and not damage."""
         decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         fitting = unfitting = 0
         with open_regular(self.path) as file:
@@ -185,12 +187,12 @@ class TextFile:
                 fitting += len(beyond) - bad
             file.seek(max(0, first - _LONGEST_CHARACTER))
             place = file.read(_DAMAGE)
-        # More bytes than one character has are no damage of one.
+        # More invalid bytes than a character has cannot be a single damaged one.
         return unfitting > 10 * fitting and (unfitting >= _LONGEST_CHARACTER or not _one_byte_from_utf8(place))
 
 
 def _one_byte_from_utf8(text: bytes) -> bool:
-    """Whether UTF-8, which may begin and end within a character, comes of a text when one byte is another one."""
+    """Return whether changing at most one byte yields UTF-8, which may start and end within a character."""
     text = text.lstrip(bytes(range(0x80, 0xC0)))
 
     def fits(changed: bytes) -> bool:

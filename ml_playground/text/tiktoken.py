@@ -1,4 +1,4 @@
-"""The vocabularies of OpenAI's models, through tiktoken: GPT-2's and its successors'."""
+"""The vocabularies of GPT-2 and later OpenAI models, through tiktoken."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from ml_playground.text.unknown import surrogates, unknown
 
 
 class TiktokenTokenizer:
-    """Byte pair encoding with a vocabulary that is given: no text is needed to make it, and every text fits.
+    """Byte pair encoding with a pretrained vocabulary: it needs no training, and any text can be encoded.
 
-    What looks like a special token, such as ``<|endoftext|>``, is text like any other. The state is the encoding's name
-    alone: whoever loads it needs tiktoken's files, see :meth:`__init__`.
+    Text that looks like a special token, such as ``<|endoftext|>``, is encoded as plain text. The state is only the
+    name of the encoding: loading it requires tiktoken's files, see :meth:`__init__`.
     """
 
     def __init__(self, encoding: str) -> None:
-        """``encoding``: its name, such as ``gpt2``.
+        """Load an encoding.
 
-        The extra ``offline`` brings GPT-2's files. Otherwise tiktoken fetches an encoding's files when it first needs
-        them, and keeps them in the folder that the environment variable TIKTOKEN_CACHE_DIR names, or else in a
-        temporary one. It deletes files there that are damaged.
+        The extra ``offline`` provides GPT-2's files. Otherwise tiktoken downloads an encoding's files on first use and
+        caches them in the folder given by the environment variable TIKTOKEN_CACHE_DIR, or else in a temporary one. It
+        deletes damaged files there.
+
+        Args:
+            encoding: Name of the encoding, such as ``gpt2``.
 
         Raises:
-            DataError: there is no such encoding, or its files are not here and cannot be fetched.
+            DataError: the encoding does not exist, or its files are not available locally and cannot be downloaded.
         """
         names = tiktoken.list_encoding_names()
         if encoding not in names:
@@ -37,7 +40,7 @@ class TiktokenTokenizer:
         try:
             self._encoding = carried_encoding(encoding) or tiktoken.get_encoding(encoding)
         except (OSError, ValueError) as error:
-            # All exceptions of requests are OSErrors, with paragraphs for messages; a ValueError is a wrong digest.
+            # All exceptions of requests are OSErrors with very long messages; a ValueError means a wrong digest.
             raise DataError(
                 f"prepare.encoding: tiktoken's files for '{encoding}' are not here and cannot be fetched"
                 f" ({type(error).__name__}); connect to the internet once, or set TIKTOKEN_CACHE_DIR to a folder that"
@@ -59,7 +62,7 @@ class TiktokenTokenizer:
     def encode(self, text: str | bytes) -> TokenIds:
         text = text if isinstance(text, str) else text.decode()
         try:
-            ids = self._encoding.encode_to_numpy(text, disallowed_special=())  # without Python's lock
+            ids = self._encoding.encode_to_numpy(text, disallowed_special=())  # releases the GIL
         except UnicodeEncodeError:
             raise unknown(surrogates(text)) from None
         return token_ids(ids, self.vocab_size)
@@ -71,7 +74,7 @@ class TiktokenTokenizer:
         try:
             return self._encoding.decode(ids)
         except KeyError:
-            # cl100k_base and o200k_base leave out some numbers; an untrained model may well choose one.
+            # cl100k_base and o200k_base have gaps in their ids; an untrained model may well sample one of these.
             return self._encoding.decode([token for token in ids if self._has(token)])
 
     def _has(self, token: int) -> bool:

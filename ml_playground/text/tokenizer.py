@@ -1,7 +1,7 @@
-"""What every tokenizer can do, and how one is found again from its saved state.
+"""Interface of all tokenizers, and the registry that restores one from its saved state.
 
-A tokenizer is a module of ``ml_playground.text``, or one that another package names under the entry point group
-``ml_playground.tokenizers``.
+A tokenizer is defined in a module of ``ml_playground.text``, or in one that another package lists under the entry point
+group ``ml_playground.tokenizers``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TokenizerState = dict[str, str]
 
 
 class Tokenizer(Protocol):
-    """Text to token ids and back. ``state`` is plain data: it travels in ``meta.json`` and in checkpoints."""
+    """Converts text to token ids and back. ``state`` is plain data, stored in ``meta.json`` and in checkpoints."""
 
     @property
     def vocab_size(self) -> int:
@@ -30,7 +30,7 @@ class Tokenizer(Protocol):
 
     @property
     def end_of_text(self) -> int | None:
-        """The id at the end of every document; no text has it. None in vocabularies of earlier versions."""
+        """Id that ends every document and never occurs in a text; None for vocabularies of earlier versions without one."""
         ...
 
     @property
@@ -39,26 +39,26 @@ class Tokenizer(Protocol):
         ...
 
     def encode(self, text: str | bytes) -> TokenIds:
-        """Ids of a text, or of its UTF-8, shape (tokens,). Safe to call from several threads.
+        """Encode a text, given as a string or as UTF-8, to ids of shape (tokens,). Thread-safe.
 
         Raises:
-            DataError: the text has something the vocabulary lacks.
+            DataError: the text has characters that are not in the vocabulary.
         """
         ...
 
     def cut(self, chunks: Iterable[bytes]) -> Iterator[str | bytes]:
-        """A long text in pieces whose ids, put together, are those of the whole, however the chunks were cut.
+        """Split a long text into pieces whose concatenated ids are those of the whole, whatever the chunk boundaries.
 
-        ``char_ngram`` promises so for the texts that its vocabulary is made of alone. For byte pair encodings see
+        ``char_ngram`` guarantees this only for the texts its vocabulary was built from. For byte pair encodings see
         :mod:`ml_playground.text.pieces`.
 
         Args:
-            chunks: The text as UTF-8, cut between characters.
+            chunks: The text as UTF-8, split between characters.
         """
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
+        """Decode ids to text."""
         ...
 
 
@@ -68,14 +68,14 @@ Documents = Iterable[Iterable[bytes]]
 
 @dataclass(frozen=True)
 class TokenizerKind:
-    """A class of tokenizers, as ``[prepare] tokenizer`` names it."""
+    """A type of tokenizer, selected by ``[prepare] tokenizer``."""
 
     train: Callable[[PrepareConfig, Documents], Tokenizer]
-    """Build one, from texts where it needs some."""
+    """Builds a tokenizer, from texts if it needs any."""
     load: Callable[[TokenizerState], Tokenizer]
-    """Build one from its state. A state that lacks something raises KeyError."""
+    """Restores a tokenizer from its state. Raises KeyError if the state is incomplete."""
     settings: Callable[[PrepareConfig], list[str | int]] = lambda _: []
-    """The settings that decide what ``train`` makes of a text."""
+    """Returns the settings that affect the result of ``train``."""
 
 
 tokenizers: Registry[TokenizerKind] = Registry("tokenizer", "ml_playground.text", "ml_playground.tokenizers")
@@ -83,24 +83,24 @@ register_tokenizer = tokenizers.register
 
 
 def train_tokenizer(config: PrepareConfig, documents: Documents) -> Tokenizer:
-    """Build the tokenizer that is asked for, from texts in UTF-8 where it needs some.
+    """Build the configured tokenizer, from texts in UTF-8 if it needs any.
 
     Raises:
-        DataError: tiktoken's encoding cannot be had.
+        DataError: tiktoken's encoding is not available.
     """
     return tokenizers.get(config.tokenizer).train(config, documents)
 
 
 def tokenizer_settings(config: PrepareConfig) -> list[str | int]:
-    """The settings that decide what :func:`train_tokenizer` makes of a text, and no others."""
+    """Return the settings that affect the result of :func:`train_tokenizer`, and no others."""
     return [config.tokenizer, *tokenizers.get(config.tokenizer).settings(config)]
 
 
 def load_tokenizer(state: TokenizerState) -> Tokenizer:
-    """The tokenizer whose ``state`` this is.
+    """Restore a tokenizer from its ``state``.
 
     Raises:
-        DataError: the state is of an unknown kind, or incomplete; or tiktoken's encoding cannot be had.
+        DataError: the state is of an unknown kind or incomplete, or tiktoken's encoding is not available.
     """
     kind = state.get("kind", "")
     try:

@@ -1,4 +1,4 @@
-"""The error for characters that a vocabulary lacks."""
+"""The error for characters that are not in the vocabulary."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _SHOWN = 10
 
 
 def unknown(characters: set[str]) -> DataError:
-    """What to raise: one line that shows the characters, with their code points."""
+    """Return the error to raise: one line that lists the characters with their code points."""
     names = [f"{character!r} (U+{ord(character):04X})" for character in sorted(characters)]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return DataError(f"not in the vocabulary: {', '.join(names[:_SHOWN])}{more}")
 
 
 def surrogates(text: str) -> set[str]:
-    """The lone surrogates of a text: what a byte-level vocabulary lacks, for they have no bytes in UTF-8."""
+    """Return the lone surrogates of a text: no byte-level vocabulary has them, as they cannot be encoded in UTF-8."""
     return {character for character in text if "\ud800" <= character <= "\udfff"}

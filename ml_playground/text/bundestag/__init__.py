@@ -1,4 +1,4 @@
-"""Deprecated: the formats of plenary protocols are in :mod:`ml_playground.experiments.bundestag`.
+"""Deprecated: the protocol formats are in :mod:`ml_playground.experiments.bundestag`.
 
-Scripts that were written for version 0.1 import from here; the next version will not have it.
+Kept for scripts written for version 0.1, which import from here; it will be removed in the next version.
 """
