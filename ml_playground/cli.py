@@ -1,4 +1,4 @@
-"""``mlp VERB EXPERIMENT``, the same as ``python -m ml_playground.cli``: one step at a time."""
+"""``mlp VERB EXPERIMENT``, the same as ``python -m ml_playground.cli``: run a single step of an experiment."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> None:
-    """Do what the command line says.
+    """Run the command line.
 
     Raises:
-        UsageError: it is not ``VERB EXPERIMENT [--exp-config FILE]``, and ``--sweep NAME`` with the verb ``sweep``.
+        UsageError: it is not ``VERB EXPERIMENT [--exp-config FILE]``, plus ``--sweep NAME`` for the verb ``sweep``.
     """
     parser = _parser()
     options = parser.parse_args(arguments)

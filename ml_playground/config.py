@@ -1,7 +1,7 @@
-"""The schema of an experiment: one dataclass per TOML table, which stands in the package that reads it.
+"""The schema of an experiment: one dataclass per TOML table, defined in the package that reads it.
 
-A string under a field says what it means, its unit, and its special values. Ranges are part of the field, so that
-one check serves every table. Fields without a default must be set by the experiment.
+The string below a field documents its meaning, unit and special values. Ranges are part of the field, so that one check
+covers all tables. Fields without a default must be set by the experiment.
 """
 
 from __future__ import annotations
@@ -64,18 +64,18 @@ __all__ = [
 
 @dataclass
 class ExperimentConfig:
-    """One experiment, whole."""
+    """The complete config of one experiment."""
 
     experiment: str = MISSING
-    """Name, from the command line; files cannot set it."""
+    """Name given on the command line; files cannot set it."""
     description: str = ""
-    """One line for listings."""
+    """One-line description for listings."""
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
 
     def __post_init__(self) -> None:
-        # Here and not in the tables: OmegaConf also builds those to read their defaults, before values are known.
+        # Not in the tables themselves: OmegaConf also instantiates those to read defaults, before values are known.
         check_ranges(self)
         check_prepare(self.prepare)
         check_train(self.train)

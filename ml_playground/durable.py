@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent, whenever the machine stops."""
+"""Atomic, durable writes: files and folders are complete or absent, even after a crash or a power cut."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
-# A listing that asks whether a lock is held holds it for an instant itself.
+# A listing that tests whether a lock is held briefly holds it itself.
 _PATIENCE_SECONDS = 0.2
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Generator[BinaryIO]:
-    """Open a file that takes the place of ``path`` when the block ends well, and never exists by halves.
+    """Open a file that replaces ``path`` atomically when the block ends without an error.
 
-    The bytes reach the disk before the name does: a rename that overtakes its data leaves an empty file after a
-    power cut (ext4's delayed allocation).
+    The data is flushed to disk before the rename: otherwise a power cut could leave an empty file (ext4's delayed
+    allocation).
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -40,7 +40,7 @@ def replacing(path: Path) -> Generator[BinaryIO]:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading; a pipe or a device, which could keep a reader waiting for ever, is refused.
+    """Open a file for reading, but refuse pipes and devices, which could block a reader forever.
 
     Raises:
         OSError: it is not a regular file, or cannot be read.
@@ -56,19 +56,19 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_regular(path: Path) -> bytes:
-    """The content of a file, opened as :func:`open_regular` does."""
+    """Return the content of a file, opened with :func:`open_regular`."""
     with open_regular(path) as file:
         return file.read()
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file's content by ``text`` in UTF-8."""
+    """Replace a file's content atomically with ``text`` in UTF-8."""
     with replacing(path) as file:
         file.write(text.encode())
 
 
 def to_json(value: object, indent: int | None = None) -> str:
-    """JSON that every reader takes: it has no numbers that are not finite, so these become null."""
+    """Serialize to strict JSON; numbers that are not finite, which it lacks, become null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n"
 
 
@@ -81,7 +81,7 @@ def _finite(value: object) -> object:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside a folder durable."""
+    """Make renames in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -99,10 +99,10 @@ class LockedError(Exception):
 
 @contextlib.contextmanager
 def lock(path: Path, *, wait: bool = False) -> Generator[None]:
-    """Hold an exclusive lock on a file. The kernel drops it when the process dies, so a stale one cannot block.
+    """Hold an exclusive lock on a file. The kernel releases it when the process dies, so there are no stale locks.
 
     Raises:
-        LockedError: somebody else has it and ``wait`` is false.
+        LockedError: another process holds it and ``wait`` is false.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
@@ -124,7 +124,7 @@ def lock(path: Path, *, wait: bool = False) -> Generator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock; asking does not take it from anybody."""
+    """Return whether a process holds the lock; checking does not take it away from the holder."""
     if not path.is_file():
         return False
     with path.open() as file:
@@ -136,7 +136,7 @@ def is_locked(path: Path) -> bool:
 
 
 def _owner(text: str) -> str:
-    # The holder may be between taking the lock and signing it.
+    # The holder may have acquired the lock but not yet written its id.
     with contextlib.suppress(json.JSONDecodeError):
         owner = json.loads(text)
         return f"process {owner['pid']} on {owner['host']}"

@@ -1,4 +1,4 @@
-"""Everything this package raises on purpose.
+"""Exceptions that this package raises deliberately.
 
 ::
 
@@ -7,15 +7,15 @@
     │   ├── UsageError           the command line
     │   ├── ConfigError          a TOML file: ``file:line: key: problem``
     │   ├── DataError            a source text, a prepared dataset, a prompt
-    │   ├── RunFolderError       a run folder that is busy, or does not fit the config
+    │   ├── RunFolderError       a run folder that is in use, or does not fit the config
     │   └── TooLargeError        training would need more memory than is free
     └── RunError                 exit 1: the run failed
         ├── DivergedError        a loss or gradient is not finite
         ├── OutOfMemoryError     there is not enough memory for the batch
         └── CheckpointError      a checkpoint is damaged, unreadable or not a checkpoint
 
-    Stopped                      exit 129/130/143: SIGHUP, SIGINT, SIGTERM, after saving; no Exception, as
-                                 KeyboardInterrupt is none
+    Stopped                      exit 129/130/143: SIGHUP, SIGINT, SIGTERM, after saving; not an Exception, like
+                                 KeyboardInterrupt
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from typing import Self
 
 
 def printable(text: str) -> str:
-    """The text in one line: what is not to be seen, line breaks among it, as Python writes it."""
+    """Return the text as one line; non-printable characters, including line breaks, are escaped as in Python."""
     return "".join(
         char if char.isprintable() or unicodedata.category(char) == "Zs" else ascii(char)[1:-1] for char in text
     )
 
 
 class PlaygroundError(Exception):
-    """Root of the tree; the doors turn it into one line and ``exit_code``."""
+    """Base class of all errors; the entry points turn it into one line and ``exit_code``."""
 
     exit_code = 1
 
@@ -70,14 +70,14 @@ class RunError(PlaygroundError):
 
     @classmethod
     def of_files(cls, folder: Path, error: OSError) -> Self:
-        """A file of the run folder cannot be written or read."""
+        """Create the error for a file of the run folder that cannot be written or read."""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return cls(f"{folder}: the disk is full; make room, then run the same command again: {kept(folder)}")
         return cls(f"{folder}: {error}; {kept(folder)}")
 
 
 def kept(folder: Path) -> str:
-    """What a run that fails leaves in its folder, for messages: no more is promised than what is there."""
+    """Return what a failed run leaves in its folder, for messages, promising no more than what exists."""
     if any(folder.glob("ckpt_last*.pt")):
         return "the last checkpoint is kept"
     return "no checkpoint has been written yet"
@@ -96,9 +96,9 @@ class CheckpointError(RunError):
 
 
 class Stopped(BaseException):
-    """A signal asked the process to stop; what had to be saved is saved.
+    """A signal asked the process to stop; everything that needed saving has been saved.
 
-    No ``Exception``: it can be raised in the middle of a library, and some catch and rewrite all they can.
+    Not an ``Exception``: it can be raised inside a library, and some libraries catch and rewrap all exceptions.
     """
 
     def __init__(self, signum: int, message: str) -> None:

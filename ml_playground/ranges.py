@@ -1,4 +1,4 @@
-"""Fields whose values must be in a range, and the error of settings that contradict each other."""
+"""Fields whose values must be in a range, and the error for settings that contradict each other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMPARISONS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 def bounded(
     default: T, *, ge: float | None = None, gt: float | None = None, le: float | None = None, lt: float | None = None
 ) -> T:
-    """A dataclass field whose value must be in the given range."""
+    """Define a dataclass field whose value must be in the given range."""
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     return field(default=default, metadata={name: limit for name, limit in limits.items() if limit is not None})
 
@@ -33,7 +33,7 @@ def bounded(
 class SettingError(ValueError):
     """A value is out of range, or settings contradict each other.
 
-    ``keys`` are their full names, the one to change first.
+    ``keys`` are their full names, starting with the one to change.
     """
 
     def __init__(self, keys: tuple[str, ...], problem: str) -> None:
@@ -43,7 +43,7 @@ class SettingError(ValueError):
 
 
 def range_problem(field_: Field[object], value: float) -> str | None:
-    """What is wrong with a number for a field, or None."""
+    """Return what is wrong with a number for a field, or None."""
     if isinstance(value, int) and abs(value) >= _TOO_LARGE:
         return f"an integer of {value.bit_length()} bits is too large; use one below 2**63"
     if not math.isfinite(value):
@@ -56,10 +56,10 @@ def range_problem(field_: Field[object], value: float) -> str | None:
 
 
 def check_ranges(table: DataclassInstance, prefix: str = "") -> None:
-    """Check every number of a schema's instance, tables within it included.
+    """Check every number of a config dataclass, nested tables included.
 
     Raises:
-        SettingError: the first that is out of its range.
+        SettingError: the first value that is out of range.
     """
     for field_ in fields(table):
         value: object = getattr(table, field_.name)

@@ -1,4 +1,4 @@
-"""Things of one kind by name, to which other packages may add: preparers, model families, engines, verbs."""
+"""Named registries that other packages can extend: preparers, model families, engines, verbs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """What modules have registered that are directly below a package, or that an entry point names.
+    """Objects registered by the modules directly in a package, or by modules that entry points name.
 
-    Another package brings its own with an entry point of the group, which is the name of a module to import::
+    Another package adds its own with an entry point of the group, whose value is the name of a module to import::
 
         [project.entry-points."ml_playground.experiments"]
         my_corpus = "my_package.my_corpus"
     """
 
     def __init__(self, kind: str, package: str, group: str) -> None:
-        """Args:
-        kind: What they are, for messages, such as ``preparer``.
-        package: Full name of the package whose modules register the built-in ones.
-        group: Name of the group of entry points.
+        """Create a registry.
+
+        Args:
+            kind: What is registered, for messages, such as ``preparer``.
+            package: Full name of the package whose modules register the built-in objects.
+            group: Name of the entry point group.
         """
         self._kind = kind
         self._package = package
@@ -37,10 +39,10 @@ class Registry(Generic[T]):
         self._broken: list[str] = []
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator: register what follows under a name.
+        """Return a decorator that registers an object under a name.
 
         Raises:
-            ValueError: something else has the name.
+            ValueError: another object has the name.
         """
 
         def keep(thing: T) -> T:
@@ -51,10 +53,10 @@ class Registry(Generic[T]):
         return keep
 
     def get(self, name: str) -> T:
-        """What is registered under a name.
+        """Return the object registered under a name.
 
         Raises:
-            UserError: nothing is; the message names the nearest ones, or all.
+            UserError: there is none; the message suggests the closest name, or lists all.
         """
         if name not in self._found:
             self._import_namesake(name)
@@ -65,7 +67,7 @@ class Registry(Generic[T]):
         return self._found[name]
 
     def all(self) -> dict[str, T]:
-        """Everything by name, in the order of names."""
+        """Return all objects by name, sorted by name."""
         self._discover()
         return dict(sorted(self._found.items()))
 
@@ -76,12 +78,12 @@ class Registry(Generic[T]):
         return f"; did you mean '{close[0]}'?" if close else f"; there are: {', '.join(sorted(self._found))}"
 
     def _import_namesake(self, name: str) -> None:
-        """Import the module of that name where there is one, so that nobody waits for the others."""
+        """Import the module of that name if there is one, to avoid importing all the others."""
         if name.isidentifier() and importlib.util.find_spec(f"{self._package}.{name}"):
             importlib.import_module(f"{self._package}.{name}")
 
     def _discover(self) -> None:
-        """Import all modules; one of another package that fails must not stop the rest."""
+        """Import all modules; a failing module of another package must not stop the rest."""
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
             importlib.import_module(module.name)
@@ -89,5 +91,5 @@ class Registry(Generic[T]):
         for entry_point in entry_points(group=self._group):
             try:
                 entry_point.load()
-            except Exception as error:  # noqa: BLE001  # of somebody else's module, which can raise anything
+            except Exception as error:  # noqa: BLE001  # another package's module can raise anything
                 self._broken.append(f"{entry_point.value} cannot be imported ({type(error).__name__}: {error})")

@@ -1,4 +1,4 @@
-"""``mlp-run experiment=NAME [sweep=NAME]``: run what the files say."""
+"""``mlp-run experiment=NAME [sweep=NAME]``: run an experiment or a sweep as its files define it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def main() -> NoReturn:
 
 
 def run(tokens: list[str]) -> None:
-    """Do what the command line says.
+    """Run the command line.
 
     Raises:
-        UsageError: it says anything but ``experiment=NAME [sweep=NAME]``.
+        UsageError: it is not ``experiment=NAME [sweep=NAME]``.
     """
     if any(token in ("-h", "--help") for token in tokens):
         print(USAGE)
@@ -47,7 +47,7 @@ def run(tokens: list[str]) -> None:
         return
     name, sweep = _selections(tokens)
 
-    # Here and not above: Hydra, Optuna and torch take seconds to import, and help and listings need none of them.
+    # Imported here because Hydra, Optuna and torch take seconds to import, and help and listings need none of them.
     if sweep is not None:
         from ml_playground.sweeping.run import run_sweep
         from ml_playground.sweeping.sweep import load_sweep
@@ -63,7 +63,7 @@ def run(tokens: list[str]) -> None:
 
 
 def _selections(tokens: list[str]) -> tuple[str, str | None]:
-    """The experiment, and the sweep where there is one."""
+    """Return the experiment, and the sweep if there is one."""
     names: dict[str, list[str]] = {"experiment": [], "sweep": []}
     for token in tokens:
         key, equals, value = token.partition("=")

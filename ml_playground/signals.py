@@ -1,4 +1,4 @@
-"""The signals that ask a process to save and stop."""
+"""Signals that ask a process to save and stop."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ml_playground.errors import Stopped
 
 
 def stop_signals() -> list[signal.Signals]:
-    """What asks this process to stop. A terminal that closes sends SIGHUP, which ``nohup`` has ignored on purpose."""
+    """Return the signals that stop this process; SIGHUP, from a closing terminal, only unless ``nohup`` ignores it."""
     signals = [signal.SIGINT, signal.SIGTERM]
     return signals if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [*signals, signal.SIGHUP]
 
 
 def stop_on_signals() -> None:
-    """Each of :func:`stop_signals` raises :class:`Stopped` from here on."""
+    """Make each of :func:`stop_signals` raise :class:`Stopped` from now on."""
     for signum in stop_signals():
         signal.signal(signum, _stop)
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:
-    # Outside training nothing waits for a step's end: unfinished files are dropped, complete ones stay.
+    # Outside training there is no step to finish: incomplete files are discarded, complete ones are kept.
     raise Stopped(signum, f"stopped by {signal.Signals(signum).name}")

@@ -1,4 +1,4 @@
-"""TOML files to a typed :class:`~ml_playground.config.ExperimentConfig`.
+"""From TOML files to a typed :class:`~ml_playground.config.ExperimentConfig`.
 
-Names that need Hydra live in :mod:`ml_playground.composition.load`; importing this package is cheap.
+Functions that need Hydra are in :mod:`ml_playground.composition.load`; importing this package is cheap.
 """

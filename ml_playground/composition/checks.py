@@ -1,6 +1,6 @@
-"""Strict checks of what a file says against the schema, with the fix in the message.
+"""Strict validation of a file against the schema, with the fix in the error message.
 
-OmegaConf would take "5" for an integer and says little about where a wrong key stands; a user deserves better.
+OmegaConf would accept "5" as an integer, and its messages hardly say where a wrong key is.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 LeafProblem = Callable[[object, object, dataclasses.Field[object]], str | None]
-"""What is wrong with a value for a field of that type, or None."""
+"""Returns what is wrong with a value for a field of that type, or None."""
 RESERVED = {"experiment": "is the name given on the command line; remove it"}
 _TOML_NAMES: dict[object, str] = {
     str: "string",
@@ -38,10 +38,10 @@ _TOML_NAMES: dict[object, str] = {
 
 
 def check_document(document: Document, schema: Schema) -> None:
-    """Check the keys and the types of a file.
+    """Check the keys and types of a file.
 
     Raises:
-        ConfigError: the first unknown key or wrong type, in the order of the file.
+        ConfigError: the first unknown key or wrong type, in file order.
     """
     check_table(document, document.values, schema)
 
@@ -56,16 +56,19 @@ def check_table(
     home: str = "",
     leaf_problem: LeafProblem | None = None,
 ) -> None:
-    """Check a table of a file, and those in it.
+    """Check a table of a file, and its subtables.
 
     Args:
+        document: The file, for messages.
+        table: The table to check.
+        schema: Which keys and types are allowed.
         kind: The table's dataclass; by default the root of the schema.
         prefix: What the file puts before the table's keys.
         home: What the file puts before the keys of an experiment.
-        leaf_problem: What may stand in place of a value; by default the value itself.
+        leaf_problem: Checks a value; by default :func:`value_problem`.
 
     Raises:
-        ConfigError: the first unknown key or wrong value, in the order of the file.
+        ConfigError: the first unknown key or wrong value, in file order.
     """
     problem_of = leaf_problem or value_problem
     kind = kind or schema.root
@@ -78,7 +81,7 @@ def check_table(
             if issubclass(kind, ModelConfig) and (families := families_with(name)):
                 fields = next(iter(families.values())).__dataclass_fields__
                 if leaf_problem is None and value == fields[name].default:
-                    continue  # snapshots of version 0.1 have the settings of all families
+                    continue  # snapshots of version 0.1 contain the settings of all families
                 names = " and ".join(f'"{family}"' for family in families)
                 raise document.error(key, f"is read by family = {names} only; remove {name}")
             raise document.error(key, f"unknown key; {_suggestion(name, list(hints), prefix, home)}")
@@ -86,7 +89,7 @@ def check_table(
         if dataclasses.is_dataclass(hint):
             if not isinstance(value, dict):
                 raise document.error(key, f"must be a table; write [{key}] and its keys below")
-            inner = cast("type[DataclassInstance]", hint)  # not an instance
+            inner = cast("type[DataclassInstance]", hint)  # a class, not an instance
             check_table(
                 document,
                 cast("dict[str, object]", value),
@@ -101,7 +104,7 @@ def check_table(
 
 
 def value_problem(value: object, hint: object, field: dataclasses.Field[object]) -> str | None:
-    """What is wrong with a value for a field of that type, or None."""
+    """Return what is wrong with a value for a field of that type, or None."""
     return type_problem(value, hint) or (range_problem(field, value) if isinstance(value, (int, float)) else None)
 
 
@@ -118,7 +121,7 @@ def _suggestion(name: str, known: list[str], prefix: str, home: str) -> str:
 
 
 def type_problem(value: object, hint: object) -> str | None:
-    """What is wrong with a value's type, or None."""
+    """Return what is wrong with a value's type, or None."""
     if is_reference(value):
         return _interpolation_problem(value)
     hint = plain_type(hint)
@@ -160,11 +163,11 @@ def _interpolation_problem(value: object) -> str | None:
         return "is nested too deeply"
     except GrammarParseError as error:
         return f"{show_value(value)} is not a valid interpolation: {str(error.msg).splitlines()[0]}"
-    return None  # what it resolves to is checked after composition
+    return None  # the resolved value is checked after composition
 
 
 def show_value(value: object) -> str:
-    """A value and its type, as TOML names it."""
+    """Return a value and its TOML type, for messages."""
     kind = _TOML_NAMES.get(type(value), "date or time")
     text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return f"the {kind} {text if len(text) <= 60 else text[:57] + '...'}"

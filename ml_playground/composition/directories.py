@@ -1,4 +1,4 @@
-"""Where experiment files are. Imports neither Hydra nor torch: listings must be instant."""
+"""Find experiment files. Imports neither Hydra nor torch: listings must be instant."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def config_directories() -> list[Path]:
-    """Folders with ``config.toml`` and ``experiment/``: the working directory's first, then the shipped one."""
+    """Return the folders with ``config.toml`` and ``experiment/``: the working directory's first, then the built-in."""
     candidates = [Path.cwd() / "conf", _PACKAGE / "conf", _PACKAGE.parent / "conf"]
     return list(dict.fromkeys(path.resolve() for path in candidates if (path / "experiment").is_dir()))
 
 
 def experiment_files() -> dict[str, Path]:
-    """Name to file, sorted by name; a file in the working directory hides a shipped one."""
+    """Map names to files, sorted by name; a file in the working directory overrides a built-in one."""
     found: dict[str, Path] = {}
     for directory in config_directories():
         for path in _toml_files(directory / "experiment"):
@@ -28,12 +28,12 @@ def experiment_files() -> dict[str, Path]:
 
 
 def _toml_files(folder: Path) -> list[Path]:
-    """The files that somebody means: editors and other systems leave hidden ones, and links to nowhere."""
+    """Return the TOML files of a folder, except for broken links and the hidden files of editors and other systems."""
     return sorted(path for path in folder.glob("*.toml") if not path.name.startswith(".") and path.is_file())
 
 
 def defaults_file() -> Path:
-    """``config.toml``, from the first folder that has one.
+    """Return ``config.toml`` from the first folder that has one.
 
     Raises:
         ConfigError: there is none.
@@ -45,7 +45,7 @@ def defaults_file() -> Path:
 
 
 def sweep_files() -> dict[str, Path]:
-    """Name to file, sorted by name; a file in the working directory hides a shipped one."""
+    """Map names to files, sorted by name; a file in the working directory overrides a built-in one."""
     found: dict[str, Path] = {}
     for directory in (Path.cwd(), _PACKAGE, _PACKAGE.parent):
         for path in _toml_files(directory / "sweeps"):
@@ -54,7 +54,7 @@ def sweep_files() -> dict[str, Path]:
 
 
 def find_sweep(name: str) -> Document:
-    """The file of a sweep.
+    """Read the file of a sweep.
 
     Raises:
         UsageError: no sweep has that name.
@@ -68,23 +68,23 @@ def find_sweep(name: str) -> Document:
 
 @dataclass(frozen=True)
 class Ancestor:
-    """A file that an experiment is made of, with those that it inherits from, the weakest first."""
+    """A file of an experiment, and the files it inherits from in order of increasing precedence."""
 
     document: Document
     parents: list[Ancestor]
 
     @property
     def documents(self) -> list[Document]:
-        """This file and all below, the strongest first."""
+        """This file and all that it inherits from, in order of decreasing precedence."""
         return [self.document, *(document for parent in reversed(self.parents) for document in parent.documents)]
 
 
 def lineage(name: str, exp_config: Path | None = None) -> Ancestor:
-    """The files an experiment is made of but for the shared defaults, each read once.
+    """Return the files of an experiment except for the shared defaults, each read once.
 
     Raises:
         UsageError: no experiment has that name.
-        ConfigError: a file cannot be read, or inherits itself or an unknown experiment.
+        ConfigError: a file cannot be read, or inherits from itself or from an unknown experiment.
     """
     files = experiment_files()
     if exp_config is None and name not in files:

@@ -28,14 +28,14 @@ class Document:
 
     @property
     def name(self) -> str:
-        """The path as a person would type it from here."""
-        path = Path(os.path.abspath(self.path))  # noqa: PTH100  # a link has the name that was given
+        """Path relative to the working directory if it is inside, else the absolute path."""
+        path = Path(os.path.abspath(self.path))  # noqa: PTH100  # keeps the name of a symbolic link
         here = Path.cwd()
         return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
     @property
     def parents(self) -> list[str]:
-        """Experiments that this one inherits from, the weakest first.
+        """Experiments that this one inherits from, in order of increasing precedence.
 
         Raises:
             ConfigError: ``defaults`` is not a list of names.
@@ -52,16 +52,16 @@ class Document:
         return {key: value for key, value in self.table.items() if key != "defaults"}
 
     def leaves(self) -> Iterator[tuple[str, object]]:
-        """Dotted key and value of everything the file sets, in its order."""
+        """Yield the dotted key and value of everything the file sets, in file order."""
         yield from _leaves(self.values, "")
 
     def get(self, key: str) -> object | None:
-        """The value at a dotted key, or None."""
+        """Return the value at a dotted key, or None."""
         return lookup(self.table, key)
 
     def line_of(self, key: str) -> int:
-        """Line (from 1) that completes the dotted key: the shortest prefix that parses and contains it."""
-        lines = self.text.split("\n")  # TOML knows no other line ends
+        """Return the line (from 1) that completes the dotted key: the shortest prefix that parses and contains it."""
+        lines = self.text.split("\n")  # TOML has no other line ends
         for count in range(1, len(lines) + 1):
             try:
                 table = tomllib.loads("\n".join(lines[:count]))
@@ -72,7 +72,7 @@ class Document:
         return 1
 
     def error(self, key: str, problem: str) -> ConfigError:
-        """The one line that names file, line, key and problem."""
+        """Return a one-line error with file, line, key and problem."""
         return ConfigError(printable(f"{self.name}:{self.line_of(key)}: {key}: {problem}"))
 
 
@@ -98,7 +98,7 @@ def read_document(path: Path) -> Document:
         raise ConfigError(f"{name}:{line}: not valid TOML: {problem}") from None
     except RecursionError:
         raise ConfigError(f"{name}: not valid TOML: nested too deeply") from None
-    except ValueError as error:  # Python's own limit of digits
+    except ValueError as error:  # Python's limit on the digits of an integer
         digits = re.search(r"\d{1000}", text.replace("_", ""))
         line = text[: digits.start()].count("\n") + 1 if digits else 1
         raise ConfigError(f"{name}:{line}: not valid TOML: {str(error).split(';')[0]}") from None
@@ -107,7 +107,7 @@ def read_document(path: Path) -> Document:
 
 
 def _refuse_extremes(document: Document) -> None:
-    """Refuse what TOML's grammar lets pass and no reader has to take."""
+    """Reject values that TOML's grammar allows but that no parser has to accept."""
     waiting: list[tuple[object, str, int]] = [(document.table, "", 0)]
     while waiting:
         value, key, depth = waiting.pop()
@@ -131,7 +131,7 @@ def _leaves(table: Table, prefix: str) -> Iterator[tuple[str, object]]:
 
 
 def lookup(table: object, key: str) -> object | None:
-    """The value at a dotted key of nested tables, or None. A name in quotes may have dots itself."""
+    """Return the value at a dotted key of nested tables, or None. Quoted names may contain dots themselves."""
     if not isinstance(table, dict):
         return None
     table = cast("Table", table)

@@ -45,17 +45,17 @@ def load_experiment(name: str, exp_config: Path | None = None) -> ExperimentConf
 
 @dataclass(frozen=True)
 class Composition:
-    """An experiment as its files say, before references between its values are followed."""
+    """A composed experiment whose interpolations are not resolved yet."""
 
     documents: list[Document]
-    """The files, the strongest first."""
+    """The files, in order of decreasing precedence."""
     config: DictConfig
     schema: Schema
 
     def replace(self, values: Mapping[str, object]) -> Composition:
-        """The experiment with other values for some dotted keys; what refers to these follows them.
+        """Return the experiment with other values for some dotted keys; interpolations that refer to them follow.
 
-        A string is meant as a file means it, a path as it is.
+        Strings have the same meaning as in a file, paths are taken literally.
         """
         config, schema = self.config.copy(), self.schema
         if (family := values.get(_FAMILY, config.train.model.family)) != config.train.model.family:
@@ -68,21 +68,21 @@ class Composition:
         return Composition(self.documents, config, schema)
 
     def get(self, key: str) -> object:
-        """The value at a dotted key."""
+        """Return the value at a dotted key."""
         return decoded(OmegaConf.select(self.config, key))
 
     def resolve(self) -> ExperimentConfig:
-        """The experiment as plain values.
+        """Return the experiment with all interpolations resolved.
 
         Raises:
-            SettingError: they contradict each other.
+            SettingError: settings contradict each other.
         """
         resolved = decoded(OmegaConf.to_object(self.config))
         assert isinstance(resolved, ExperimentConfig)
         return resolved
 
     def located(self, error: SettingError) -> ConfigError:
-        """Blame the strongest file that sets one of the keys, else name the experiment's own file."""
+        """Attribute an error to the highest-precedence file that sets one of the keys, else to the experiment's own."""
         for document in self.documents:
             for key in error.keys:
                 if document.get(key) is not None:
@@ -91,7 +91,7 @@ class Composition:
 
 
 def compose_experiment(name: str, exp_config: Path | None = None) -> Composition:
-    """Compose and check an experiment; its arguments and errors are those of :func:`load_experiment`."""
+    """Compose and check an experiment; see :func:`load_experiment` for the arguments and errors."""
     if not is_unicode(name):
         raise UsageError(f"experiment {name!r}: the name is not Unicode; rename its file")
     ancestor, defaults = lineage(name, exp_config), read_document(defaults_file())
@@ -108,7 +108,7 @@ def compose_experiment(name: str, exp_config: Path | None = None) -> Composition
 
 
 def _schema(documents: list[Document]) -> Schema:
-    """The schema of the model family that the strongest file names.
+    """Return the schema for the model family that the highest-precedence file sets.
 
     Raises:
         ConfigError: there is no such family.
@@ -125,7 +125,7 @@ def _schema(documents: list[Document]) -> Schema:
 
 
 def _schemas(ancestor: Ancestor) -> dict[Path, Schema]:
-    """The schema of each file, whose family is its own or inherited."""
+    """Return the schema of each file, whose model family is its own or inherited."""
     inherited = [_schemas(parent) for parent in ancestor.parents]
     return {
         **{path: schema for schemas in inherited for path, schema in schemas.items()},
@@ -145,12 +145,12 @@ def _compose(files: dict[str, Table]) -> DictConfig:
 
 
 def _values(document: Document, schema: Schema) -> Table:
-    """What a file sets, as OmegaConf may have it.
+    """Return what a file sets, in a form that is safe for OmegaConf.
 
-    A file that names another model family than one it inherits has from that only the settings that both have.
+    If a file sets another model family than a file it inherits from, only the settings that both have are inherited.
 
     Raises:
-        ConfigError: a path cannot be one.
+        ConfigError: a path is invalid.
     """
     known, paths = schema.types(), schema.paths()
 
@@ -173,10 +173,10 @@ def _values(document: Document, schema: Schema) -> Table:
 
 
 def _shielded(key: str, value: object, paths: set[str]) -> object:
-    """A value of a file as OmegaConf may have it; a path is expanded.
+    """Return a value of a file in a form that is safe for OmegaConf; paths are expanded.
 
     Raises:
-        ValueError: it cannot be a path.
+        ValueError: the path is invalid.
     """
     if key not in paths or not isinstance(value, str):
         return shielded(value)
@@ -184,14 +184,14 @@ def _shielded(key: str, value: object, paths: set[str]) -> object:
 
 
 def _none(_: object = None) -> None:
-    """``"${none:}"`` in a file: TOML has no null to unset an inherited value with."""
+    """Resolver for ``"${none:}"``, which unsets an inherited value, as TOML has no null."""
 
 
 def _put_model(config: DictConfig, schema: Schema) -> None:
-    """Give a config the table of another model family; the settings that both have stay."""
+    """Switch a config to the table of another model family; settings that both have are kept."""
     old, new = config.train.model, OmegaConf.structured(schema.model)
     for key in new.keys() & old.keys() - {"family"}:
-        new[key] = old._get_node(key)  # a reference is to stay one
+        new[key] = old._get_node(key)  # keeps interpolations unresolved
     config.train.model = new
 
 
@@ -204,7 +204,7 @@ def _merge_with_schema(values: DictConfig, schema: Schema, name: str) -> DictCon
 
 
 def _resolve_interpolations(documents: list[Document], config: DictConfig) -> None:
-    # One by one and first, so that the blame falls on the line that is wrong and not on one that refers to it.
+    # One by one and first, so that the error names the line that is wrong and not one that refers to it.
     for document in documents:
         for key, value in document.leaves():
             if any(map(is_reference, cast("list[object]", value) if isinstance(value, list) else [value])):

@@ -1,21 +1,21 @@
-"""Paths as people write them: ``~``, ``$VAR``, and what cannot be one."""
+"""Paths as users write them: ``~``, ``$VAR``, and invalid ones."""
 
 from __future__ import annotations
 
 import os
 import re
 
-# "${" is a reference to another setting.
+# "${" starts an interpolation.
 _VARIABLE = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*))")
 _LONGEST_NAME = 255
-"""Bytes, on all common file systems."""
+"""Bytes; the limit of all common file systems."""
 
 
 def expand_path(text: str) -> str:
-    """The path with ``~`` and ``$VAR`` replaced; ``$$`` stands for a dollar sign.
+    """Return the path with ``~`` and ``$VAR`` expanded; ``$$`` is a literal dollar sign.
 
     Raises:
-        ValueError: it cannot be a path; the message says why, and what to do.
+        ValueError: it is not a valid path; the message says why, and how to fix it.
     """
     if not text.strip():
         raise ValueError("is empty; name a file or folder, or remove the key")
@@ -23,7 +23,7 @@ def expand_path(text: str) -> str:
         raise ValueError("has the character NUL, which no path can have; remove it")
     expanded = _VARIABLE.sub(_value, text)
     if expanded.startswith("~"):
-        home = os.path.expanduser(expanded)  # noqa: PTH111  # Path.expanduser() raises where this leaves it
+        home = os.path.expanduser(expanded)  # noqa: PTH111  # Path.expanduser() raises for unknown users
         if home.startswith("~"):
             raise ValueError(f"has a home folder that is not known, {expanded.split('/')[0]}; write the path itself")
         expanded = home
@@ -33,7 +33,7 @@ def expand_path(text: str) -> str:
 
 
 def path_text(path: str) -> str:
-    """How a file says a path: the inverse of :func:`expand_path`."""
+    """Return a path as written in a file: the inverse of :func:`expand_path`."""
     return path.replace("$", "$$")
 
 

@@ -1,4 +1,4 @@
-"""Which tables, keys and types a file may have."""
+"""The tables, keys and types that a file may have."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Schema:
-    """The tables below a root, among which ``[train.model]`` is that of one model family."""
+    """The tables below a root dataclass, where ``[train.model]`` is the table of one model family."""
 
     root: type[DataclassInstance] = ExperimentConfig
     model: type[ModelConfig] = ModelConfig
 
     def hints(self, table: type[DataclassInstance]) -> dict[str, Any]:
-        """The annotations of a table by name; those of a table in it are its dataclass."""
+        """Return the annotations of a table by name; the annotation of a subtable is its dataclass."""
         return {name: self.model if hint is ModelConfig else hint for name, hint in get_type_hints(table).items()}
 
     def types(self) -> dict[str, object]:
-        """Every dotted key with its type, tables included; that of a field that can be unset is its value's."""
+        """Return every dotted key with its type, tables included; for an optional field the type of its value."""
         return dict(self._types(self.root, ""))
 
     def paths(self) -> set[str]:
-        """Settings in which ``~`` and ``$VAR`` are expanded."""
+        """Return the settings in which ``~`` and ``$VAR`` are expanded."""
         return {key for key, kind in self.types().items() if kind is Path}
 
     def _types(self, table: type[DataclassInstance], prefix: str) -> Iterator[tuple[str, object]]:
@@ -42,17 +42,17 @@ class Schema:
 
 
 def plain_type(hint: object) -> object:
-    """The type of a field that can be unset, or that type itself."""
+    """Return the value type of an optional field's type; other types are returned unchanged."""
     if get_origin(hint) in (Union, UnionType):
         return next(arg for arg in get_args(hint) if arg is not type(None))
     return hint
 
 
 def experiment_keys() -> list[str]:
-    """Every dotted key of an experiment, whatever built-in family its model is of."""
+    """Return every dotted key of an experiment, for all built-in model families."""
     return list(dict.fromkeys(key for model in MODEL_CONFIGS.values() for key in Schema(model=model).types()))
 
 
 def families_with(setting: str) -> dict[str, type[ModelConfig]]:
-    """The built-in model families that have a setting, with their tables."""
+    """Return the built-in model families that have a setting, with their tables."""
     return {family: model for family, model in MODEL_CONFIGS.items() if setting in model.__dataclass_fields__}

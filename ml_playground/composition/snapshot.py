@@ -1,4 +1,4 @@
-"""A resolved config as a TOML file that repeats the run."""
+"""Write a resolved config as a TOML file that reproduces the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ml_playground.config import ExperimentConfig
 
 
 def snapshot(config: ExperimentConfig) -> str:
-    """The TOML of every setting, defaults included; unset ones are left out, for TOML has no null."""
+    """Return all settings as TOML, defaults included; unset ones are omitted, as TOML has no null."""
     table = _table(config)
     del table["experiment"]
     paths = Schema(model=type(config.train.model)).paths()
@@ -26,7 +26,7 @@ def snapshot(config: ExperimentConfig) -> str:
 
 
 def _escaped(value: object, key: str, paths: set[str]) -> object:
-    """A value as a file says it, so that it means the same."""
+    """Escape a value so that it has the same meaning when read from a file."""
     if isinstance(value, dict):
         table = cast("dict[str, object]", value)
         return {name: _escaped(inner, f"{key}.{name}", paths) for name, inner in table.items()}
@@ -38,17 +38,17 @@ def _escaped(value: object, key: str, paths: set[str]) -> object:
 
 
 def settings(config: ExperimentConfig) -> dict[str, object]:
-    """The training settings by dotted key, such as ``train.optim.learning_rate``."""
+    """Return the training settings by dotted key, such as ``train.optim.learning_rate``."""
     return dict(_flat(_table(config.train), "train."))
 
 
 def completed(saved: Mapping[str, object], config: ExperimentConfig) -> dict[str, object]:
-    """Training settings that an earlier version has written; those that it did not know have their defaults."""
+    """Fill in the defaults of training settings that did not exist in the version that saved them."""
     return {**dict(_flat(_defaults(config.train), "train.")), **saved}
 
 
 def _defaults(config: object) -> dict[str, object]:
-    """The defaults of a table's fields, without those that are unset or follow from another setting."""
+    """Return the defaults of a table's fields, except for those that are unset or derived from another setting."""
     defaults: dict[str, object] = {}
     for field in dataclasses.fields(config):  # type: ignore[arg-type]  # called on config tables only
         if dataclasses.is_dataclass(value := getattr(config, field.name)):

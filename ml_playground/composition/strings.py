@@ -1,7 +1,7 @@
-r"""Strings of users on their way through OmegaConf, whose grammar gives some of them a meaning.
+r"""Protect user strings from OmegaConf, whose grammar gives some of them a special meaning.
 
-In a file ``${a.b}`` stands for another value and ``\${`` for itself; backslashes count nowhere else. What has no
-reference in it must come out as it went in, so that ``???`` (OmegaConf's missing value) is a text as well.
+In a file, ``${a.b}`` refers to another value and ``\${`` is a literal ``${``; backslashes have no other meaning.
+Strings without a reference must be preserved exactly, so that ``???`` (OmegaConf's missing value) is plain text, too.
 """
 
 from __future__ import annotations
@@ -12,40 +12,40 @@ from pathlib import Path
 from typing import cast
 
 _OPENING = re.compile(r"(\\*)\$\{")
-# Of the private use area; a user's own are encoded, too.
+# From the private use area; texts that contain these characters are encoded, too.
 _START, _END = "\ue000", "\ue001"
 _ENCODED = re.compile(f"{_START}([0-9a-f]*){_END}")
 
 
 def is_reference(value: object) -> bool:
-    """Whether a value of a file stands for another one, as in ``"${train.runtime.max_iters}"``."""
+    """Return whether a value of a file is an interpolation, as in ``"${train.runtime.max_iters}"``."""
     return isinstance(value, str) and any(len(match[1]) % 2 == 0 for match in _OPENING.finditer(value))
 
 
 def literal(text: str) -> str:
-    """The text that a string without a reference stands for."""
+    """Return the text that a string without interpolations represents."""
     return _OPENING.sub(lambda match: f"{match[1][: len(match[1]) // 2]}${{", text)
 
 
 def escape(text: str) -> str:
-    """How a file says a text: the inverse of :func:`literal`."""
+    """Return a text as written in a file: the inverse of :func:`literal`."""
     return _OPENING.sub(lambda match: rf"{match[1] * 2}\${{", text)
 
 
 def encode(text: str) -> str:
-    """A text as OmegaConf keeps it, also in the middle of what refers to it."""
+    """Encode a text so that OmegaConf preserves it, even inside a string that refers to it."""
     if text != "???" and not re.search(f"[${_START}{_END}]", text):
         return text
     return f"{_START}{text.encode('utf-8', 'surrogatepass').hex()}{_END}"
 
 
 def decode(text: str) -> str:
-    """The text again, wherever it was encoded."""
+    """Decode a text that contains encoded parts."""
     return _ENCODED.sub(lambda match: bytes.fromhex(match[1]).decode("utf-8", "surrogatepass"), text)
 
 
 def shielded(value: object) -> object:
-    """A value of a file with every text in it encoded; references stay."""
+    """Encode all texts in a value of a file, except for interpolations."""
     if isinstance(value, str):
         return value if is_reference(value) else encode(literal(value))
     if isinstance(value, list):
@@ -56,7 +56,7 @@ def shielded(value: object) -> object:
 
 
 def decoded(value: object) -> object:
-    """A value with every text in it decoded, tables changed in place."""
+    """Decode all texts in a value; dataclass instances are changed in place."""
     if isinstance(value, str):
         return decode(value)
     if isinstance(value, Path):
@@ -72,5 +72,5 @@ def decoded(value: object) -> object:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text can be written in UTF-8, which names of files need not be."""
+    """Return whether a text can be encoded in UTF-8, which is not guaranteed for file names."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

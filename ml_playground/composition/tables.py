@@ -1,4 +1,4 @@
-"""A TOML file that is one table of known keys, as its dataclass."""
+"""Read a TOML file that is a single table of known keys into its dataclass."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ def read_table(document: Document, schema: type[T], *, home: str = "") -> T:
     """Check a file against its schema, and fill in the defaults.
 
     Args:
+        document: The file.
+        schema: The dataclass of its table.
         home: What the file puts before the keys of an experiment.
 
     Raises:
-        ConfigError: the first unknown key or wrong value, in the order of the file.
+        ConfigError: the first unknown key or wrong value, in file order.
     """
     check_table(document, document.table, Schema(schema), home=home)
     for key, value in document.leaves():
         if any(map(is_reference, cast("list[object]", value) if isinstance(value, list) else [value])):
             raise document.error(key, "refers to another value, which only an experiment can; write the value itself")
-    # Not through OmegaConf, in whose grammar a string such as `???` is none.
+    # Not through OmegaConf, whose grammar does not treat `???` as a string.
     hints = get_type_hints(schema)
     return schema(**{name: _typed(value, plain_type(hints[name])) for name, value in document.table.items()})
 
 
 def _typed(value: object, hint: object) -> object:
-    """A checked value as its field has it: TOML has no enumerations."""
+    """Convert a checked value to the type of its field: TOML has no enumerations."""
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint[str(value)]
     if get_origin(hint) is dict:

@@ -1,7 +1,7 @@
-"""Gives Hydra the TOML files of an experiment, which are read already.
+"""Passes the TOML files of an experiment, which have already been read, to Hydra.
 
-Hydra's names have a grammar of their own, so it sees numbers in place of the names that people give: ``experiment/0``
-is one file, and says by number which others it inherits.
+Hydra's config names have their own grammar, so files are numbered instead of using the user's names: ``experiment/0``
+is one file, and refers to the files it inherits from by number.
 """
 
 from __future__ import annotations
@@ -21,32 +21,34 @@ from ml_playground.composition.documents import Document, Table
 
 ROOT = "config"
 composed: ContextVar[Mapping[str, Table]] = ContextVar("composed")
-"""What :class:`TomlSource` serves: Hydra's name of a file to its content."""
+"""Files that :class:`TomlSource` provides: Hydra's config name to content."""
 
 
 def name_files(ancestor: Ancestor, defaults: Document, values: Callable[[Document], Table]) -> dict[str, Table]:
-    """An experiment's files by Hydra's names; ``ROOT`` is the one to compose.
+    """Return an experiment's files by Hydra config name; ``ROOT`` is the one to compose.
 
     Args:
-        values: What a file sets, as OmegaConf may have it.
+        ancestor: The experiment.
+        defaults: The shared defaults.
+        values: Returns what a file sets, in a form that is safe for OmegaConf.
     """
     files: dict[str, Table] = {}
 
     def add(each: Ancestor) -> str:
         parents: list[object] = [add(parent) for parent in each.parents]
         number = str(len(files))
-        # An experiment is stronger than what it inherits; Hydra's order is from weak to strong.
+        # An experiment overrides what it inherits; in Hydra's order later entries override earlier ones.
         files[f"experiment/{number}"] = {"defaults": [*parents, "_self_"], **values(each.document)}
         return number
 
     choice = add(ancestor)
-    # The shared defaults are weaker than any experiment.
+    # Every experiment overrides the shared defaults.
     files[ROOT] = {"defaults": ["_self_", {"experiment": choice}], **values(defaults)}
     return files
 
 
 class TomlSource(ConfigSource):
-    """Config source of the scheme ``toml``."""
+    """Config source for the scheme ``toml``."""
 
     @staticmethod
     def scheme() -> str:
@@ -54,7 +56,7 @@ class TomlSource(ConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         config = OmegaConf.create(dict(composed.get()[config_path]))
-        # The whole file stands at the root of the config, so nobody has to write package headers.
+        # The file is placed at the root of the config, so that no package headers are needed.
         return ConfigResult(self.provider, self.full_path(), config, header={"package": "_global_"})
 
     def available(self) -> bool:
@@ -71,13 +73,13 @@ class TomlSource(ConfigSource):
 
 
 class TomlSearchPath(SearchPathPlugin):
-    """Puts the files on Hydra's search path."""
+    """Adds the files to Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         search_path.append("ml_playground", "toml://composed")
 
 
 def register() -> None:
-    """Make Hydra know both; it is harmless to do so again."""
+    """Register both plugins with Hydra; may be called repeatedly."""
     for plugin in (TomlSource, TomlSearchPath):
         Plugins.instance().register(plugin)

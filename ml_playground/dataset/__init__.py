@@ -1,1 +1,1 @@
-"""Token files: how they are made, and the batches drawn from them."""
+"""Token files: how they are created, and the batches drawn from them."""

@@ -1,4 +1,4 @@
-"""Windows of tokens. A training batch is a pure function of (seed, step, micro step): there is no cursor to save."""
+"""Batches of token windows. A training batch is a pure function of (seed, step, micro step): no cursor needs saving."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ml_playground.dataset.prepared import PreparedDataset, Split
 from ml_playground.errors import DataError
 
 IGNORED = -1
-"""Target of positions that do not count in the loss."""
+"""Target of positions that are excluded from the loss."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs and the tokens that follow them, both of shape (batch, block), int64; -1 for those that do not count."""
+    """Inputs and their next tokens, both int64 of shape (batch, block); targets excluded from the loss are -1."""
 
     inputs: Tensor
     targets: Tensor
 
 
 class Batches:
-    """The windows of one split."""
+    """Batches of one split."""
 
     def __init__(
         self,
@@ -39,9 +39,15 @@ class Batches:
         key: str = "train.data.block_size",
         shuffled: bool = False,
     ) -> None:
-        """Args:
+        """Open a split.
+
+        Args:
+            dataset: The dataset to read.
+            split: ``train`` or ``val``.
+            batch_size: Windows per batch.
+            block_size: Context length in tokens.
             key: The setting that ``block_size`` is from, for messages.
-            shuffled: Whether batches are to be :meth:`shuffled`, which takes a window from any offset.
+            shuffled: Whether :meth:`shuffled` will be used, which takes a window from any offset.
 
         Raises:
             DataError: the split is too short.
@@ -63,30 +69,30 @@ class Batches:
         self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     def random(self, seed: int, step: int, micro_step: int = 0, rank: int = 0) -> Batch:
-        """The batch of a step: windows drawn uniformly, with replacement.
+        """Return the batch of a step: windows drawn uniformly, with replacement.
 
-        Philox is a counter-based generator (Salmon et al., 2011): any step's draw costs the same, in any order.
+        Philox is a counter-based generator (Salmon et al., 2011): any step can be drawn at the same cost, in any order.
         """
         generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, rank, micro_step, step]))
         return self._at(generator.integers(len(self._windows), size=self.batch_size))
 
     def shuffled(self, seed: int, index: int) -> Batch:
-        """The batch of that index: of a micro step and rank, counted from the start of training.
+        """Return the batch with that index, which counts micro steps and ranks from the start of training.
 
-        Every window is taken once an epoch, in random order.
+        Every window is used once per epoch, in random order.
 
-        An epoch starts at another offset each time, so that the same text is not always cut at the same places; what
-        comes before the offset, less than one window, is left out.
+        Each epoch starts at a different offset, so that the text is not always split at the same positions; the tokens
+        before the offset, less than one window, are skipped.
         """
         count = (len(self._windows) - 1) // self.block_size
         places = range(index * self.batch_size, (index + 1) * self.batch_size)
         return self._at(np.array([self._order(seed, place // count)[place % count] for place in places]))
 
     def fixed(self, limit: int = 0, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
-        """Windows side by side over the whole split, at most ``limit`` batches of them, evenly spaced; 0 is all.
+        """Yield adjacent windows over the whole split, at most ``limit`` batches of them, evenly spaced; 0 yields all.
 
-        Each rank gets its own share of the batches. All have the full shape, so that compiled models need not compile
-        again: rows past the end repeat the last window with targets ``IGNORED``.
+        Each rank gets its own share of the batches. All batches have the full shape, so that compiled models are not
+        recompiled: rows past the end repeat the last window with targets ``IGNORED``.
         """
         starts = np.arange(0, len(self._windows), self.block_size)
         size = min(self.batch_size, len(starts))
@@ -100,7 +106,7 @@ class Batches:
             yield Batch(batch.inputs, targets)
 
     def _order(self, seed: int, epoch: int) -> NDArray[np.int64]:
-        """First tokens of an epoch's windows, in their order. The last two are remembered: a batch may span both."""
+        """Return the start positions of an epoch's windows, shuffled. Two epochs are cached: a batch may span both."""
         if (seed, epoch) not in self._orders:
             count = (len(self._windows) - 1) // self.block_size
             generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 2**63, epoch]))

@@ -1,4 +1,4 @@
-"""Text to token ids on all cores, in order."""
+"""Encode text to token ids on all cores, in order."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _PIECES_AHEAD = 4
 def encode_parts(
     tokenizer: Tokenizer, parts: Iterable[tuple[Split, Chunks]], *, separated: bool
 ) -> Iterator[tuple[Split, TokenIds]]:
-    """The ids of texts, a piece at a time, each with the split that it is for.
+    """Encode texts piece by piece, and yield the ids with the split that they belong to.
 
-    The tokenizers encode without Python's lock, so threads suffice. Only a few pieces are in memory at once.
+    The tokenizers release the GIL while encoding, so threads suffice. Only a few pieces are in memory at once.
 
     Args:
         tokenizer: Its ``encode`` is called from several threads.
-        parts: Texts with their splits; each is read before the next one begins.
+        parts: Texts with their splits; each is read completely before the next one.
         separated: Whether the end-of-text token follows every text.
 
     Raises:
-        DataError: a text has something that the vocabulary lacks.
+        DataError: a text has characters that are not in the vocabulary.
     """
     cores = os.cpu_count() or 1
     pending: deque[tuple[Split, Future[TokenIds]]] = deque()
@@ -45,7 +45,7 @@ def encode_parts(
 def _pieces(
     tokenizer: Tokenizer, parts: Iterable[tuple[Split, Chunks]], *, separated: bool
 ) -> Iterator[tuple[Split, str | bytes | None]]:
-    """The pieces of texts; None stands for the end of one."""
+    """Yield the pieces of the texts; None marks the end of a text."""
     for split, chunks in parts:
         for piece in tokenizer.cut(chunks):
             yield split, piece

@@ -1,4 +1,4 @@
-"""Replace older token files, in a folder that may contain anything else."""
+"""Replace previous token files in a folder that may contain unrelated files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ml_playground.errors import DataError
 
 FILES: dict[Split, str] = {"train": "train.bin", "val": "val.bin"}
 _RECORD = ".preparing.json"
-"""While files are being replaced: the digests of the new ones and of the old ones."""
+"""Exists while files are being replaced: the digests of the new and the old ones."""
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Look at what the names of a dataset's files stand for in a folder.
+    """Check that the token files in a folder, if any, are our own.
 
     Raises:
-        DataError: for files that this program did not write, which must not be replaced.
+        DataError: there are files that this program did not write, which must not be replaced.
     """
     meta, known = read_meta_of_any_format(folder), _recorded(folder)
     for split, name in FILES.items():
@@ -38,10 +38,10 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def put_in_place(partial: Path, folder: Path, meta: Meta) -> None:
-    """Move new token files into a folder, in which :func:`refuse_foreign` has found nothing to keep.
+    """Move new token files into a folder that :func:`refuse_foreign` has checked.
 
-    A kill at any moment leaves the old dataset, the new one, or one without ``meta.json``, which is prepared again;
-    until then the record knows the files.
+    If the process is killed at any point, the folder has the old dataset, the new one, or one without ``meta.json``,
+    which is prepared again; until then the record identifies the files.
     """
     folder.mkdir(exist_ok=True)
     old = {name: file_digest(folder / name) for name in FILES.values() if (folder / name).exists()}
@@ -50,7 +50,7 @@ def put_in_place(partial: Path, folder: Path, meta: Meta) -> None:
     (folder / META).unlink(missing_ok=True)
     for name in FILES.values():
         os.replace(partial / name, folder / name)
-    with contextlib.suppress(OSError):  # somebody has put a file there
+    with contextlib.suppress(OSError):  # somebody else put a file there
         partial.rmdir()
     sync_folder(folder)
     write_text(folder / META, meta_text(meta))
@@ -63,5 +63,5 @@ def _recorded(folder: Path) -> dict[str, list[str]]:
         record: object = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    # A damaged one makes files foreign, which keeps them.
+    # With a damaged record the files count as foreign, and are kept.
     return cast("dict[str, list[str]]", record) if isinstance(record, dict) else {}

@@ -1,4 +1,4 @@
-"""Text to token files: the layout that nanoGPT uses (plain little-endian ids, no header), plus ``meta.json``."""
+"""Create token files from text: nanoGPT's layout (plain little-endian ids, no header), plus ``meta.json``."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from ml_playground.text.utf8 import characters
 
 DATA_ROOT = Path("outputs/data")
 _LAYOUT = 2
-"""Of the token files; a change makes all datasets anew."""
+"""Version of the token file layout; changing it causes all datasets to be prepared again."""
 
 
 def fingerprint(config: PrepareConfig, source: TextSource) -> str:
-    """Digest of all that decides what the token files hold."""
+    """Return a digest of everything that determines the content of the token files."""
     parts = [_LAYOUT, source.fingerprint, *tokenizer_settings(config), config.val_fraction, config.split_seed]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def dataset_folder(config: PrepareConfig, digest: str) -> Path:
-    """Where the dataset is, or will be."""
+    """Return the folder of the dataset, which may not exist yet."""
     return config.dataset_dir or DATA_ROOT / f"{config.preparer}-{digest[:12]}"
 
 
 def find_dataset(config: PrepareConfig, source: TextSource) -> PreparedDataset | None:
-    """The dataset, where it is prepared already from this very text with these settings.
+    """Return the dataset if it has already been prepared from the same text with the same settings.
 
     Raises:
-        DataError: the source cannot be read, or the folder holds something else.
+        DataError: the source cannot be read, or the folder contains something else.
     """
     digest = fingerprint(config, source)
     folder = dataset_folder(config, digest)
@@ -53,16 +53,16 @@ def find_dataset(config: PrepareConfig, source: TextSource) -> PreparedDataset |
 
 
 def prepare_dataset(config: PrepareConfig, source: TextSource) -> PreparedDataset:
-    """Make the dataset, or return it where it is there already. Other files in its folder stay.
+    """Prepare the dataset, or return it if it already exists. Other files in its folder are kept.
 
     Raises:
-        DataError: the source cannot be read or is too short to be split, or the folder has files with the names of a
-            dataset's that this program did not write.
+        DataError: the source cannot be read or is too short to split, or the folder has files with the names of token
+            files that this program did not write.
     """
     digest = fingerprint(config, source)
     folder = dataset_folder(config, digest)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Two runs that start together prepare once: the second waits, and then finds the dataset.
+    # Two runs started at the same time prepare only once: the second waits, and then finds the dataset.
     with lock(folder.with_name(f".{folder.name}.lock"), wait=True):
         partial = folder.with_name(f".{folder.name}.partial")
         _remove(partial)  # left by a killed process
@@ -84,7 +84,7 @@ def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str)
     with ByteProgress("reading", 0, None) as progress:
         documents = _measured(source.documents(), sizes, progress)
         tokenizer = train_tokenizer(config, documents)
-        for document in documents:  # those that the tokenizer had no need of
+        for document in documents:  # those that the tokenizer did not need
             deque(document, maxlen=0)
         size = progress.done
     chosen: list[int] = []
@@ -127,7 +127,7 @@ def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str)
 def _parts(
     source: TextSource, sizes: list[int], val_fraction: float, chosen: set[int]
 ) -> Iterable[tuple[Split, Chunks]]:
-    """The documents with the splits they are for; a single one as its beginning and its end.
+    """Return the documents with their splits; a single document is cut into its beginning and its end.
 
     Raises:
         DataError: there is too little text.
@@ -143,7 +143,7 @@ def _parts(
 
 
 def _measured(documents: Iterator[Chunks], sizes: list[int], progress: ByteProgress) -> Iterator[Chunks]:
-    """The documents, while the characters of each are counted."""
+    """Yield the documents and count the characters of each as it is read."""
     for document in documents:
         sizes.append(0)
         yield _measuring(document, sizes, progress)
@@ -164,9 +164,9 @@ def _counted(chunks: Chunks, split: Split, bytes_read: Counter[Split], progress:
 
 
 def _remove(partial: Path) -> None:
-    """Remove the folder of unfinished files; anything else in it stays, and then the folder stays too."""
+    """Remove the folder of unfinished files, unless it contains other files, which are kept."""
     for name in FILES.values():
         for path in (partial / name, partial / f".{name}.tmp"):
             path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # it is not there, or not empty
+    with contextlib.suppress(OSError):  # it does not exist, or is not empty
         partial.rmdir()

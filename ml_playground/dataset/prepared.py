@@ -1,4 +1,4 @@
-"""A folder of token files: ``train.bin``, ``val.bin`` and the ``meta.json`` that says what they are."""
+"""A folder of token files: ``train.bin``, ``val.bin`` and the ``meta.json`` that describes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ml_playground.text.tokenizer import Tokenizer, TokenizerState, load_tokeniz
 
 META = "meta.json"
 _MOST_VERIFIED = 1 << 28
-"""Bytes of a file that it takes no noticeable time to read."""
+"""Maximum size in bytes of files whose digest is verified: reading them takes no noticeable time."""
 FORMAT = 3
 _READ = (2, FORMAT)
 """Format 2 has no digests of the token files."""
@@ -30,41 +30,41 @@ Tokens = NDArray[np.uint16] | NDArray[np.uint32]
 
 @dataclass(frozen=True)
 class Meta:
-    """What ``meta.json`` holds."""
+    """Content of ``meta.json``."""
 
     format: int
     fingerprint: str
-    """Digest of source, tokenizer and settings; the dataset is made anew when it changes."""
+    """Digest of source, tokenizer and settings; the dataset is prepared again when it changes."""
     source: str
     documents: int
-    """How many the source has. A single one is cut in two; of several, each is followed by the end-of-text token."""
+    """Number of documents. A single one is cut in two; of several, each is followed by the end-of-text token."""
     split_seed: int | None
-    """What drew the documents for validation; None where there is a single one."""
+    """Seed used to draw the validation documents; None if there is a single document."""
     val_documents: list[int]
-    """Their places among all documents."""
+    """Indices of the validation documents."""
     characters: int
     train_tokens: int
     val_tokens: int
     val_bytes: int
-    """Of the validation text as UTF-8."""
+    """Size of the validation text as UTF-8."""
     vocab_size: int
     dtype: str
-    """NumPy's name for the integers in the files, such as ``<u2``."""
+    """NumPy's name for the dtype of the ids in the files, such as ``<u2``."""
     tokenizer: TokenizerState
     sha256: dict[str, str] = field(default_factory=dict[str, str])
-    """Of the token files by name: what is known to be ours, and may be replaced. Masks among them are optional."""
+    """Digests of the token files by name: these files are ours, and may be replaced. Masks are optional."""
 
     normalize: str = "none"
-    """The form of Unicode that the text was brought into."""
+    """Unicode normalization form of the text."""
 
     def bytes(self, split: Split) -> int:
-        """Size of a token file."""
+        """Return the size of a token file in bytes."""
         return (self.train_tokens if split == "train" else self.val_tokens) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """Token files that exist and have the size that their meta says."""
+    """Token files that exist and have the size given in their meta."""
 
     folder: Path
     meta: Meta
@@ -74,29 +74,29 @@ class PreparedDataset:
         return load_tokenizer(self.meta.tokenizer)
 
     def bits_per_byte(self, val_loss: float) -> float:
-        """A validation loss in nats per token as bits per byte of text, which compares across tokenizers."""
+        """Convert a validation loss in nats per token to bits per byte of text, comparable across tokenizers."""
         return val_loss / math.log(2) * self.meta.val_tokens / self.meta.val_bytes
 
     def tokens(self, split: Split) -> Tokens:
-        """The ids of a split, shape (tokens,), mapped from disk and read-only."""
+        """Return the ids of a split, shape (tokens,), as a read-only memory map."""
         return np.memmap(self.folder / f"{split}.bin", dtype=self.meta.dtype, mode="r")
 
     def mask(self, split: Split) -> NDArray[np.uint8] | None:
-        """1 for each id that is a target and 0 for one that is context only, shape (tokens,); None where all count."""
+        """Return a split's mask, shape (tokens,): 1 for targets, 0 for context only; None if all ids are targets."""
         name = mask_name(split)
         return np.memmap(self.folder / name, dtype=np.uint8, mode="r") if name in self.meta.sha256 else None
 
 
 def mask_name(split: Split) -> str:
-    """The file beside a split's tokens that says which are targets, one byte each."""
+    """Return the name of the file next to a split's tokens that marks which are targets, one byte each."""
     return f"{split}.mask.bin"
 
 
 def read_meta(folder: Path) -> Meta | None:
-    """The folder's meta, or None where there is none that this version reads.
+    """Return the folder's meta, or None if it has none in a format that this version reads.
 
     Raises:
-        DataError: there is a ``meta.json``, but not one of ours.
+        DataError: there is a ``meta.json``, but it is not ours.
         OSError: it cannot be read.
     """
     meta = read_meta_of_any_format(folder)
@@ -104,7 +104,7 @@ def read_meta(folder: Path) -> Meta | None:
 
 
 def read_meta_of_any_format(folder: Path) -> Meta | None:
-    """The same, where another version wrote it, too."""
+    """Like :func:`read_meta`, but also for formats of other versions."""
     path = folder / META
     try:
         return _meta(json.loads(read_regular(path)))
@@ -117,8 +117,10 @@ def read_meta_of_any_format(folder: Path) -> Meta | None:
 
 
 def _meta(table: object) -> Meta:
-    """Raises:
-    TypeError, ValueError: it is not what :func:`meta_text` writes.
+    """Validate the content of a meta file.
+
+    Raises:
+        TypeError, ValueError: it is not what :func:`meta_text` writes.
     """
     if not isinstance(table, dict):
         raise TypeError("no table")
@@ -135,16 +137,16 @@ def _meta(table: object) -> Meta:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file as a hex digest."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_dataset(folder: Path) -> PreparedDataset:
-    """A prepared dataset.
+    """Open a prepared dataset.
 
     Raises:
-        DataError: the folder holds none, or its files have been cut.
+        DataError: the folder has none, or its files are truncated or damaged.
     """
     meta = read_meta(folder)
     if meta is None:
@@ -165,5 +167,5 @@ def open_dataset(folder: Path) -> PreparedDataset:
 
 
 def meta_text(meta: Meta) -> str:
-    """``meta.json`` as it is written."""
+    """Return the text of ``meta.json``."""
     return json.dumps(dataclasses.asdict(meta), ensure_ascii=False, indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""Which part of a source is for training, and which for validation."""
+"""Split a source into a training and a validation part."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _MOST_WORK = 1_000_000
 
 
 def val_documents(sizes: Sequence[int], fraction: float, seed: int) -> list[int]:
-    """The places of the documents that are for validation, in order.
+    """Return the indices of the validation documents, in order.
 
-    Documents of similar length are in groups, and from each group as many are drawn as its share of all says: so both
-    sides have long and short ones alike. Of some such draws it is the one whose characters are nearest to the fraction.
-    At least one document is left for either side.
+    Documents of similar length are grouped, and a proportional number is drawn from each group, so that both splits
+    have long and short documents. Of several such draws, the one whose number of characters is closest to the fraction
+    is used. At least one document is left for each split.
 
     Args:
         sizes: Characters of each document, at least two of them.
-        fraction: Share of all characters.
+        fraction: Fraction of all characters.
         seed: The same seed and sizes give the same documents.
     """
-    generator = random.Random(seed)  # noqa: S311  # no cryptography
+    generator = random.Random(seed)  # noqa: S311  # not for cryptography
     wanted = fraction * sum(sizes)
     by_size = sorted(range(len(sizes)), key=lambda place: (-sizes[place], place))
-    # One that is longer than all of validation cannot be in it, so of the others there must be more.
+    # A document longer than the whole validation part cannot be in it, so more of the others are needed.
     fitting = [place for place in by_size if sizes[place] <= wanted] or by_size[-1:]
     step = max(1.0, sum(sizes[place] for place in fitting) / wanted) if wanted else len(sizes)
     draws = max(1, min(_DRAWS, _MOST_WORK // len(sizes)))
@@ -40,7 +40,7 @@ def val_documents(sizes: Sequence[int], fraction: float, seed: int) -> list[int]
 
 
 def _draw(fitting: Sequence[int], count: int, step: float, generator: random.Random) -> list[int]:
-    """One of every ``step`` neighbours, of ``count`` documents never none or all."""
+    """Draw one of every ``step`` neighbors; at least one, and never all ``count`` documents."""
     bounds = [min(len(fitting), round(step * number)) for number in range(int(len(fitting) / step) + 2)]
     drawn: list[int] = []
     for first, last in itertools.pairwise(bounds):
@@ -58,7 +58,7 @@ def _miss(draw: Sequence[int], sizes: Sequence[int], wanted: float) -> float:
 
 @dataclass
 class Halves:
-    """One text as two, to be read one after the other: the first ``count`` characters, and the rest."""
+    """One text as two, which must be read in order: the first ``count`` characters, and the rest."""
 
     chunks: Chunks
     count: int

@@ -1,4 +1,4 @@
-"""What a prepared dataset is, as a table."""
+"""Summary of a prepared dataset, as a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BLOCK = 1 << 22
 
 
 def print_summary(dataset: PreparedDataset) -> None:
-    """The table, on standard output."""
+    """Print the table to standard output."""
     meta = dataset.meta
     tokens = meta.train_tokens + meta.val_tokens
     val = len(meta.val_documents)
@@ -34,7 +34,7 @@ def print_summary(dataset: PreparedDataset) -> None:
 
 
 def most_frequent(dataset: PreparedDataset, count: int = _MOST_FREQUENT) -> list[tuple[str, float]]:
-    """The tokens that the dataset has most of, as text, with their share of all tokens; the first one leads."""
+    """Return the most frequent tokens, as text, with their fraction of all tokens, in descending order."""
     counts = np.zeros(dataset.meta.vocab_size, dtype=np.int64)
     for tokens in (dataset.tokens("train"), dataset.tokens("val")):
         for start in range(0, len(tokens), _BLOCK):

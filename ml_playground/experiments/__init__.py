@@ -1,1 +1,1 @@
-"""One small module per dataset preparer; each registers itself, see :mod:`ml_playground.experiments.registry`."""
+"""One small module per dataset preparer; each registers itself in :mod:`ml_playground.experiments.registry`."""

@@ -1,4 +1,4 @@
-"""The verb ``prepare``."""
+"""The command ``prepare``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FEW = 5
 
 
 def prepare(config: ExperimentConfig) -> PreparedDataset:
-    """Make the token files, or find them made.
+    """Prepare the token files, or find them if they already exist.
 
     Raises:
         UserError: no preparer has the name.

@@ -1,7 +1,7 @@
-"""Preparers: what turns ``[prepare]`` into text, found by name.
+"""Preparers: functions that turn ``[prepare]`` into a text source, found by name.
 
-A preparer is a function with the decorator :func:`preparer`, in a module of ``ml_playground.experiments`` or one that
-another package names under the entry point group of that name.
+A preparer is a function decorated with :func:`preparer`, in a module of ``ml_playground.experiments`` or in one that
+another package lists under the entry point group of that name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ preparer = _preparers.register
 
 
 def find_preparer(name: str) -> Preparer:
-    """The preparer of that name.
+    """Return the preparer with that name.
 
     Raises:
         UserError: there is none.
@@ -33,6 +33,6 @@ def find_preparer(name: str) -> Preparer:
 
 
 def default_folder(name: str) -> Path:
-    """Where an experiment's own text is looked for: in a checkout beside its preparer, else below ``data``."""
+    """Return the default folder of an experiment's text: next to its preparer in a checkout, else in ``data``."""
     home = Path("ml_playground/experiments") / name
     return home / "datasets" if home.is_dir() else Path("data") / name

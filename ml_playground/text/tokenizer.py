@@ -30,7 +30,7 @@ class Tokenizer(Protocol):
 
     @property
     def end_of_text(self) -> int | None:
-        """Id that ends every document and never occurs in a text; None for vocabularies of earlier versions without one."""
+        """Id that ends every document and never occurs in a text; None in vocabularies of earlier versions."""
         ...
 
     @property

@@ -1,1 +1,1 @@
-"""Plenary protocols of the German Bundestag: their formats, and the sources made of them."""
+"""Plenary protocols of the German Bundestag: file formats, and text sources built from them."""

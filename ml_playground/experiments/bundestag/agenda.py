@@ -1,4 +1,4 @@
-"""A sitting, taken apart between speeches."""
+"""Split a sitting between speeches."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import replace
 from ml_playground.experiments.bundestag.session import Session, Turn
 
 _SHORTEST = 2000
-"""Characters: less is the chair giving the floor, or a question, and belongs to what comes of it."""
+"""Minimum characters: anything shorter is the chair giving the floor, or a question, and belongs to what follows."""
 
 
 def passages(session: Session) -> list[Session]:
-    """The speeches of a sitting, each with the words of the chair that introduce it; no turn is cut in two.
+    """Split a sitting into speeches, each with the chair's words that introduce it; turns are never cut.
 
-    A passage begins with a turn of the chair where the one before is long enough; a short end belongs to the last.
+    A passage starts with a turn of the chair if the previous passage is long enough; a short remainder is added to the
+    last passage.
     """
     found: list[list[Turn]] = [[]]
     for turn in session.turns:

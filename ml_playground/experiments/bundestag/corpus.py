@@ -1,4 +1,4 @@
-"""Files of plenary debates as one source: protocols of all formats and plain texts, mixed as they may be."""
+"""A text source of many plenary debate files: protocols in all formats and plain texts, in any mixture."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SUFFIXES = (".txt", ".xml")
 
 
 def files_below(folder: Path) -> list[Path]:
-    """The texts and protocols below a folder, by name; hidden files and those of other kinds are left out.
+    """Return the texts and protocols in a folder and its subfolders, sorted by path, without hidden and other files.
 
-    Links to folders are followed, unless they lead back to where they are.
+    Symbolic links to folders are followed unless they form a cycle.
 
     Raises:
         DataError: there are none.
@@ -48,7 +48,7 @@ def _below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Debates in order of date, and behind them plain texts, which have none, in order of name.
+    """Debates in order of date, followed by plain texts, which have no date, in order of name.
 
     A document is a passage of a sitting, or a text file; so no speech is ever cut in two.
     """
@@ -60,7 +60,7 @@ class Corpus:
 
     @property
     def fingerprint(self) -> str:
-        """Of all files with their names, and of what decides how they are read."""
+        """Digest of all files with their names, and of the settings that affect how they are read."""
         return self._fingerprint
 
     @cached_property
@@ -71,8 +71,10 @@ class Corpus:
         return digest.hexdigest()
 
     def documents(self) -> Iterator[Chunks]:
-        """Raises:
-        DataError: no file can be read; or one cannot, and the run is to stop then.
+        """Yield the documents.
+
+        Raises:
+            DataError: no file can be read; or one cannot, and ``on_bad_file`` is ``stop``.
         """
         contents = self._contents
         for sitting in sorted(contents.sittings.values(), key=lambda one: (one.date, one.term, one.number)):
@@ -83,7 +85,7 @@ class Corpus:
 
     @cached_property
     def _contents(self) -> _Contents:
-        """Of all files, which are read once."""
+        """Content of all files, each of which is read once."""
         contents = _Contents(self.layout)
         skipped = 0
         with ByteProgress("reading files", 0, None) as progress:
@@ -106,7 +108,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class _Sitting:
-    """A protocol that has been read, and where its documents are in the spool."""
+    """A protocol that has been read, and the positions of its documents in the spool."""
 
     path: Path
     term: int
@@ -116,7 +118,7 @@ class _Sitting:
 
 
 class _Contents:
-    """What was in the files."""
+    """Content of the files."""
 
     def __init__(self, layout: LayoutConfig) -> None:
         self.spool = Spool()
@@ -125,14 +127,14 @@ class _Contents:
         self._layout = layout
 
     def add(self, path: Path) -> None:
-        """Take in a file.
+        """Read a file.
 
         Raises:
-            DataError: it cannot be read, or is a sitting that has been there.
+            DataError: it cannot be read, or is a duplicate of a sitting.
         """
         if not looks_like_xml(path):
             file = TextFile(path)
-            _ = file.fingerprint  # reads it
+            _ = file.fingerprint  # reads the file
             self.texts.append(file)
             return
         session = read_session(path)
@@ -149,4 +151,4 @@ def _digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return "unreadable"  # whether that stops the run is decided when it is read
+        return "unreadable"  # whether this stops the run is decided when the file is read

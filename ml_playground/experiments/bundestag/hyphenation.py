@@ -1,18 +1,18 @@
-"""Words that a printed line's end has torn apart."""
+"""Rejoin words that were hyphenated at line ends."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
 
-# "Wirtschafts- und Finanzpolitik": after these the hyphen stands for the rest of the word, ...
+# "Wirtschafts- und Finanzpolitik": before these words a hyphen replaces the rest of the compound, ...
 _CONJUNCTIONS = frozenset(["und", "oder", "sowie", "bzw", "beziehungsweise", "noch", "wie", "als", "bis"])
-# ... unless both together are a word.
+# ... unless both parts together form a word.
 _NO_CONJUNCTIONS = frozenset(["dennoch", "sowie", "cannabis"])
-# Words in capitals that are no abbreviations and so are hyphenated like others.
+# Words in capitals that are not abbreviations, and so are hyphenated like others.
 _CAPITALS = frozenset(["LINKE", "LINKEN", "GRÜNE", "GRÜNEN", "BÜNDNIS", "BÜNDNISSES", "PARTEILOS"])
 
-# Only so much of a line is searched for its last word.
+# Only this many characters at the end of a line are searched for its last word.
 _LONGEST_WORD = 80
 _TORN = re.compile(r"(\w[\w-]*)-$")
 _SLASH = re.compile(r"\w/$")
@@ -22,24 +22,24 @@ _TORN_SLASH = re.compile(r"(?<=\w)/ (?=[A-ZÄÖÜ])")
 
 
 def join(line: str, following: str, hyphenated: Collection[str] = frozenset()) -> str:
-    """Two lines as one, a word that was hyphenated between them as one word, real hyphens kept.
+    """Join two lines; a word hyphenated across them becomes one word, and real hyphens are kept.
 
     Args:
-        line: the line, perhaps with a hyphen at its end.
-        following: the next line.
-        hyphenated: words known to have a real hyphen, such as ``deutsch-indische``.
+        line: The line, possibly with a hyphen at its end.
+        following: The next line.
+        hyphenated: Words known to have a real hyphen, such as ``deutsch-indische``.
     """
     end = line[-_LONGEST_WORD:]
     torn, rest = _TORN.search(end), _WORD.match(following)
     if torn and rest:
         return line.removesuffix(torn[0]) + _word(torn[1], rest[0], hyphenated) + following[rest.end() :]
-    # CDU/CSU and BÜNDNIS 90/DIE GRÜNEN are torn without a hyphen.
+    # CDU/CSU and BÜNDNIS 90/DIE GRÜNEN are broken without a hyphen.
     blank = "" if not line or _SLASH.search(end) else " "
     return f"{line}{blank}{following}"
 
 
 def dehyphenate(line: str) -> str:
-    """The line with words made whole that were joined with a blank: ``be- stätigen``, ``BÜNDNIS 90/ DIE GRÜNEN``."""
+    """Rejoin words that were joined with a space: ``be- stätigen``, ``BÜNDNIS 90/ DIE GRÜNEN``."""
     return _TORN_SLASH.sub("/", _TORN_IN_LINE.sub(lambda found: _word(found[1], found[2], frozenset()), line))
 
 
@@ -48,6 +48,6 @@ def _word(left: str, right: str, hyphenated: Collection[str]) -> str:
         return f"{left}- {right}"
     if left + right in _CAPITALS:
         return left + right
-    # Baden-Württemberg, 60-jährig, EU-weit: a broken word continues in lower case, and is no number or abbreviation.
+    # Baden-Württemberg, 60-jährig, EU-weit: a broken word is not a number or abbreviation, and continues in lower case.
     real = not right[0].islower() or left[-1].isdigit() or (len(left) > 1 and left[-1].isupper())
     return f"{left}-{right}" if real or f"{left}-{right}" in hyphenated else left + right

@@ -1,4 +1,4 @@
-"""The line that names a speaker, as the protocols of all terms print it.
+"""Parse the line that names a speaker, as printed in the protocols of all terms.
 
 ``Präsident Dr. Ehlers:`` · ``Carsten Schneider (Erfurt) (SPD):`` · ``Freidhof (SPD), Antragsteller:`` ·
 ``Olaf Scholz, Bundeskanzler:`` · ``Winfried Kretschmann, Ministerpräsident (Baden-Württemberg):``
@@ -12,11 +12,11 @@ from ml_playground.experiments.bundestag.line import one_line
 from ml_playground.experiments.bundestag.session import Speaker
 
 _CHAIR = re.compile(r"((?:Alters|Vize)?präsident(?:in)?)(?: (.+))?", re.IGNORECASE)
-# A bracket before a comma is a party only if it is a known one, and the speaker's town otherwise.
+# Parentheses before a comma contain a party only if it is a known one, else the speaker's town.
 _MEMBER = re.compile(r"(?P<name>.+?)(?: ?\((?P<party>[^()]+)\))?(?:, ?(?P<role>.+))?")
 _WELCOME = re.compile(r" ?\([^()]*\bbegrüßt\)$")
 
-# In small letters without blanks and full stops.
+# In lower case, without spaces and periods.
 _PARTY = re.compile(
     r"afd|bhe|bp|bsw|bündnis90/diegrünen|cdu|cdu/csu|csu|da|diegrünen|diegrünen/bündnis90|dielinke|dkp-drp|dp|dp/dpb"
     r"|dp/fvp|dpb|drp|drp/nr|dsu|fdp|fdp/dvp|fraktionslos|fu|fvp|gast|gb-bhe|gb/bhe|grüne|kpd|linke|lkr|nr|parteilos"
@@ -33,9 +33,9 @@ _NAME_WORD = re.compile(
 
 
 def parse_label(text: str) -> Speaker | None:
-    """The speaker that a printed label names; None where it is empty.
+    """Parse the speaker from a printed label; None if it is empty.
 
-    Any label is taken at its word. Whether a line of running text is a label at all is :func:`strict_label`'s question.
+    Any text is accepted as a label. To decide whether a line of running text is a label, use :func:`strict_label`.
     """
     text = _WELCOME.sub("", one_line(text).rstrip(" :"))
     if not text:
@@ -51,7 +51,7 @@ def parse_label(text: str) -> Speaker | None:
 
 
 def strict_label(text: str) -> Speaker | None:
-    """The speaker, if the text can be nothing but a label: the chair, a known party, or an office; and a name."""
+    """Parse a label only if the text cannot be anything else: a name, with the chair, a known party or an office."""
     speaker = parse_label(text)
     if not speaker or speaker.name.startswith("(") or not is_name(speaker.name):
         return None
@@ -60,22 +60,22 @@ def strict_label(text: str) -> Speaker | None:
 
 
 def is_chair(role: str) -> bool:
-    """Whether this is the office of someone who presides."""
+    """Return whether this is the office of a presiding officer."""
     found = _CHAIR.fullmatch(role)
     return bool(found and not found[2])
 
 
 def is_party(text: str) -> bool:
-    """Whether this is a party or group that has sat in the Bundestag."""
+    """Return whether this is a party or parliamentary group that has been in the Bundestag."""
     return bool(_PARTY.fullmatch(text.replace(" ", "").replace(".", "").lower()))
 
 
 def is_office(text: str) -> bool:
-    """Whether an office begins like this."""
+    """Return whether the text starts like an office."""
     return bool(_OFFICE.match(text))
 
 
 def is_name(text: str) -> bool:
-    """Whether every word could be part of a person's name."""
+    """Return whether every word could be part of a person's name."""
     words = text.replace("(", " ").replace(")", " ").split()
     return 0 < len(words) <= 8 and all(map(_NAME_WORD.fullmatch, words)) and not words[-1].islower()

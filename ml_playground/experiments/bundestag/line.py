@@ -1,4 +1,4 @@
-"""Text as one line, and the line that ends a sitting."""
+"""Text normalized to one line, and patterns for special lines of a protocol."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import re
 import unicodedata
 
 CLOSING = re.compile(r"\(?Schlu(ss|ß)( der Sitzung)?: .*\bUhr\b")
-"""The time at which the sitting ended, printed below the last words: nobody says it."""
+"""Time at which the sitting ended, printed below the last words; it is not spoken."""
 
 END_OF_SENTENCE = re.compile(r"[.!?:][“”\"'»)\]]*$")
 ITEM = re.compile(r"Tagesordnung|Zusatzpunkt|Einzelplan|\bPunkte?\b")
-"""What an item of the agenda is called."""
+"""Names of an agenda item."""
 PAPER = re.compile(r"(auf )?Drucksachen? \d+/\d+((,| und)? (Nr\. )?\d+(/\d+)?)*")
-"""The number of a printed paper, on a line of its own."""
+"""Number of a printed paper, on a line of its own."""
 
-# Soft hyphens, byte order marks and zero-width characters print nothing.
+# Soft hyphens, byte order marks and zero-width characters are invisible.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 
 
 def one_line(text: str) -> str:
-    """The text with every run of blanks, line ends and non-breaking spaces as one space, umlauts as one character."""
+    """Collapse all whitespace, including line ends and non-breaking spaces, to single spaces, and normalize to NFC."""
     return " ".join(unicodedata.normalize("NFC", text.translate(_INVISIBLE)).split())
 
 
 def closing_bracket(text: str) -> int:
-    """The position behind the bracket that closes the first character, which is one; 0 if none does."""
+    """Return the position after the parenthesis that closes the one at the start of the text, or 0 if there is none."""
     if not text.startswith("("):
         return 0
     depth = 0

@@ -1,11 +1,11 @@
-"""Protocols of terms 1 to 18: root element ``DOKUMENT``, the whole protocol as flat text in ``TEXT``.
+"""Protocols of terms 1 to 18: root element ``DOKUMENT``, with the whole protocol as flat text in ``TEXT``.
 
-The facts are those of the Bundestag's DTD ``BUNDESTAGSDOKUMENTE.dtd``, and of the protocols themselves. The text was
-taken from the printed pages, with their contents list, headers and columns, in one of two ways:
+Based on the Bundestag's DTD ``BUNDESTAGSDOKUMENTE.dtd`` and on the protocols themselves. The text was extracted from
+the printed pages, with their table of contents, headers and columns, in one of two forms:
 
 - wrapped: lines as printed, words hyphenated at line ends, labels on lines of their own, an empty line after a
-  paragraph, but also where a column ends and after the indented first line of a speech;
-- flowing, from scanned pages: mostly a paragraph a line, labels in front of it, an empty line only at a page's end.
+  paragraph, but also at the end of a column and after the indented first line of a speech;
+- flowing, from scanned pages: mostly one paragraph per line, labels at its start, an empty line only at a page end.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _LONGEST_INTERJECTION = 15
 
 
 def read_old_xml(root: Element) -> Session:
-    """The sitting in a ``DOKUMENT``.
+    """Read the sitting from a ``DOKUMENT``.
 
     Raises:
-        DataError: it is no plenary protocol, it is empty, or term, number or date are wrong.
+        DataError: it is not a plenary protocol, it is empty, or term, number or date are invalid.
     """
     kind = root.findtext("DOKUMENTART", "").strip()
     if kind != "PLENARPROTOKOLL":
@@ -44,7 +44,7 @@ def read_old_xml(root: Element) -> Session:
 
 
 class _Printed:
-    """Puts the lines of a sitting back together."""
+    """Reassembles the paragraphs of a sitting from its lines."""
 
     def __init__(self, lines: Sequence[str], transcript: Transcript) -> None:
         self.lines = lines
@@ -67,7 +67,7 @@ class _Printed:
                 self.paragraph = self.last_line = label.rest
                 self.lines_of_turn = 0
                 at += label.lines
-            # Within a wrapped block a bracket at a line's start is one within a sentence.
+            # In a wrapped block, a parenthesis at the start of a line is inside a sentence.
             elif line.startswith("(") and not (self.wrapped and before and self.paragraph):
                 at += self.interjection(at)
             else:
@@ -76,10 +76,10 @@ class _Printed:
         self.end_paragraph()
 
     def quotes(self, label: Label, before: str) -> bool:
-        """Whether a line that begins like a label is the middle of a sentence: ``the words of / President Reagan: …``.
+        """Return whether a label-like line is inside a sentence: ``the words of / President Reagan: …``.
 
-        In wrapped text labels have lines of their own, and a sentence has ended before. Else only what presides over
-        nothing here is doubted: a chair that is named once.
+        In wrapped text, labels are on lines of their own and follow a complete sentence. In flowing text, only a chair
+        who is named a single time is doubted, as this may be the president of something else.
         """
         if not before or not self.paragraph:
             return False
@@ -102,15 +102,15 @@ class _Printed:
         self.lines_of_turn += 1
 
     def goes_on(self, line: str) -> bool:
-        """Whether the paragraph continues although a block or a line has ended."""
-        # A speech does not pause after "Herr Präsident!": there the indented first line ends.
+        """Return whether the paragraph continues although a block or a line has ended."""
+        # There is no paragraph break after "Herr Präsident!": the indented first line ends there.
         salutation = self.wrapped and self.lines_of_turn == 1 and self.paragraph.endswith("!")
         if salutation or line[0].islower() or self.paragraph.endswith("-"):
             return True
         return not END_OF_SENTENCE.search(self.paragraph) and len(self.last_line) >= FULL_LINE
 
     def interjection(self, start: int) -> int:
-        """Take the interjection that begins on this line, up to the bracket that closes it; the number of lines."""
+        """Read the interjection that starts on this line, up to its closing parenthesis; return the number of lines."""
         self.end_paragraph()
         whole = ""
         for count, line in enumerate(self.lines[start : start + _LONGEST_INTERJECTION], 1):
@@ -121,7 +121,7 @@ class _Printed:
                 self.transcript.interjection(whole[:end])
                 self.paragraph = self.last_line = whole[end:].strip()
                 return count
-        # The closing bracket is lost: what is printed together.
+        # The closing parenthesis is missing: take the printed block.
         end = self.lines.index("", start) if self.wrapped and "" in self.lines[start:] else start + 1
         self.transcript.interjection(reduce(partial(join, hyphenated=self.hyphenated), self.lines[start:end]))
         return end - start

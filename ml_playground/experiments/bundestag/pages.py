@@ -1,4 +1,4 @@
-"""Printed pages as lines: the sitting without contents list, page headers, running heads and lists of votes."""
+"""Lines of printed pages: the sitting without table of contents, page headers, running heads and lists of votes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ml_playground.experiments.bundestag.line import CLOSING, one_line
 from ml_playground.experiments.bundestag.session import Speaker
 
 FULL_LINE = 40
-"""Shorter lines of a printed column end where the paragraph does."""
+"""Minimum length of a full line of a printed column; shorter lines end a paragraph."""
 
 _LABEL_LINES = 3
 _LONGEST_LABEL = 160
-# Deutscher Bundestag — 143. Sitzung. Bonn, Mittwoch, ...; from term 2 on with the term, page number before or after.
+# Deutscher Bundestag — 143. Sitzung. Bonn, Mittwoch, ...; since term 2 with the term, page number before or after.
 _HEADER = re.compile(r"(\d+\*? ?)?Deutscher Bundestag ?[—–-] ?(\d+\. Wahlperiode ?[—–-] ?)?\d+\. Sitzung\b")
 _HEADER_REST = re.compile(r"(den )?\d{1,2}\. \w+ \d{4}\b.{0,8}")
 _COLUMN = re.compile(r"(\([A-D]\) ?)+")
@@ -29,7 +29,7 @@ _HYPHEN_AT_END = re.compile(r"[\u00ad¬](?=\s*\n)")
 
 @dataclass(frozen=True)
 class Label:
-    """A label found in the lines: the speaker, what follows it on its line, and how many lines it takes."""
+    """A label found in the lines: the speaker, the text after it on its line, and the number of lines it takes."""
 
     speaker: Speaker
     rest: str
@@ -37,13 +37,13 @@ class Label:
 
 
 def sitting_lines(text: str) -> list[str]:
-    """The lines from the chair's first words to the last ones; empty lines separate printed blocks.
+    """Return the lines from the chair's first to the last words; empty lines separate printed blocks.
 
     Raises:
         DataError: the chair never speaks.
     """
     lines = [one_line(line) for line in _HYPHEN_AT_END.sub("-", text).splitlines()]
-    # Entries of the contents list name the chair too, but without the colon.
+    # Entries in the table of contents name the chair too, but without the colon.
     start = next((at for at in range(len(lines)) if (label := label_at(lines, at)) and label.speaker.chair), None)
     if start is None:
         raise DataError("has no line such as 'Präsident Dr. Ehlers:', with which a sitting begins")
@@ -56,10 +56,10 @@ def sitting_lines(text: str) -> list[str]:
 
 
 def label_at(lines: Sequence[str], start: int) -> Label | None:
-    """The label that begins on this line, if one does; a long one runs over several lines."""
+    """Return the label that starts on this line, if any; long labels span several lines."""
     head = ""
     for count, line in enumerate(lines[start : start + _LABEL_LINES], 1):
-        # Only a bracket or an office makes a label long.
+        # Only labels with a parenthesis or an office span several lines.
         if not line or (count > 1 and not re.search("[(,]", head)):
             return None
         head = join(head, line)
@@ -77,7 +77,7 @@ def _without_headers(lines: Sequence[str]) -> list[str]:
     surnames = {re.sub(r"\(.*?\)", "", label.speaker.name).split()[-1] for label in labels}
 
     def running_head(before: str, line: str, after: str) -> bool:
-        """The speaker's name at the head or foot of a page, in brackets in early terms."""
+        """Return whether a line is the speaker's name at the top or bottom of a page, parenthesized in early terms."""
         name = line.strip("()")
         if before or not is_name(name):
             return False
@@ -93,7 +93,7 @@ def _without_headers(lines: Sequence[str]) -> list[str]:
 
 
 def _without_votes(lines: Sequence[str]) -> list[str]:
-    """Lists of who voted how are set into a speech; it continues with the first line of words."""
+    """Remove lists of votes by name, printed within a speech; the speech resumes with the first line of prose."""
     kept: list[str] = []
     voting = False
     for at, line in enumerate(lines):

@@ -1,14 +1,14 @@
-"""Protocols from term 19 on: root element ``dbtplenarprotokoll``, one element for each paragraph and interjection.
+"""Protocols since term 19: root element ``dbtplenarprotokoll``, one element for each paragraph and interjection.
 
-The facts are those of the Bundestag's DTD ``dbtplenarprotokoll.dtd`` (of 20 January 2022) and of the protocols
-themselves, which do not all follow it:
+Based on the Bundestag's DTD ``dbtplenarprotokoll.dtd`` (of 20 January 2022) and on the protocols themselves, not all of
+which follow it:
 
 - ``sitzungsverlauf`` is the sitting; front matter, annexes and the list of speakers are outside it.
-- ``<p klasse="redner">`` names who speaks next. Its ``redner`` says so in parts, the text behind that as printed; the
-  printed label can be missing.
+- ``<p klasse="redner">`` names the next speaker: its ``redner`` in structured form, the text after that as printed; the
+  printed label may be missing.
 - A bare ``<name>Präsident …:</name>`` or ``<p klasse="N">`` gives the floor to the chair until the next
-  ``<p klasse="redner">``, so a ``rede`` is not one speaker, and paragraphs outside of it still have one.
-- Paragraphs of the classes ``AL_*`` are lists of who voted how; all others are text, also those without a class.
+  ``<p klasse="redner">``, so a ``rede`` can have several speakers, and paragraphs outside of it still have one.
+- Paragraphs of the classes ``AL_*`` are lists of votes by name; all others are text, including those without a class.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from ml_playground.experiments.bundestag.session import Interjection, Session, S
 from ml_playground.experiments.bundestag.transcript import Transcript
 
 _LEFT_OUT = frozenset(["fussnote", "table"])
-"""Printed at the foot or in columns: not among the words that are said."""
+"""Printed at the foot of the page or in columns: not part of the spoken words."""
 _FOR_THE_RECORD = frozenset(["zu_protokoll", "zu_protokoll_anlage"])
 _SAID = re.compile(r"\brufe\b|[.!?]$")
-"""In what has the class of a heading: ``Ich rufe den Tagesordnungspunkt 1 auf:``."""
+"""Matches spoken text that has the class of a heading: ``Ich rufe den Tagesordnungspunkt 1 auf:``."""
 _LONGEST_LABEL = 160
 
 
 def read_protocol_xml(root: Element) -> Session:
-    """The sitting in a ``dbtplenarprotokoll``.
+    """Read the sitting from a ``dbtplenarprotokoll``.
 
     Raises:
-        DataError: there is no ``sitzungsverlauf``, it is empty, or term, number or date are wrong.
+        DataError: there is no ``sitzungsverlauf``, it is empty, or term, number or date are invalid.
     """
     sitting = root.find("sitzungsverlauf")
     if sitting is None:
@@ -79,7 +79,7 @@ def _paragraph(paragraph: Element, transcript: Transcript) -> None:
 
 
 def _say(pieces: Iterable[Piece], transcript: Transcript) -> None:
-    """What is said in a paragraph, what the house does meanwhile, and who speaks from some place in it on."""
+    """Add the speech in a paragraph, its interjections, and any change of speaker within it."""
     said = ""
     redner: Element | None = None
     for piece in pieces:
@@ -103,26 +103,26 @@ def _end(redner: Element | None, said: str, transcript: Transcript) -> None:
 
 
 def _labelled(redner: Element, text: str) -> tuple[Speaker | None, str]:
-    """The speaker, as printed where a label is, and what is said; ``text`` is what follows the ``redner``."""
+    """Return the speaker, as in the printed label if any, and the speech; ``text`` is what follows the ``redner``."""
     named = _named(redner)
     label, colon, speech = text.partition(":")
     printed = label.strip() if len(label) <= _LONGEST_LABEL else ""
     names = re.split(r"[(,]", printed, maxsplit=1)[0]
     surname = named.name.split(" (")[0].split()[-1] if named else ""
-    # A label names the same person, and nothing else: a speech can begin with "Ich sage nur:".
+    # A label must name the same person and nothing else: a speech can start with "Ich sage nur:".
     if (strict_label(printed) if not named else is_name(names) and surname in names) and (colon or not speech):
         return parse_label(printed), speech
     return named, text
 
 
 def _named(redner: Element) -> Speaker | None:
-    """The speaker in parts, for want of a printed label."""
+    """Return the speaker from the structured form, used if there is no printed label."""
 
     def part(*tags: str) -> str:
         return one_line(" ".join("".join(found.itertext()) for tag in tags for found in redner.iter(tag)))
 
     role = part("rolle_lang")
-    # The office of those who preside is repeated in their first name.
+    # The first name of presiding officers repeats their office.
     name = part("titel", "vorname", "namenszusatz", "nachname", "ortszusatz").removeprefix(role).strip()
     return Speaker(name, part("fraktion") or None, role or None, is_chair(role)) if name else None
 
@@ -131,7 +131,7 @@ Piece = str | Interjection | Element
 
 
 def _pieces(element: Element) -> Iterator[Piece]:
-    """Text in the order of the page, and where in it an interjection or a ``redner`` stands."""
+    """Yield the text in page order, with interjections and ``redner`` elements where they occur in it."""
     yield element.text or ""
     children = list(element)
     for index, child in enumerate(children):

@@ -1,4 +1,4 @@
-"""Reads a plenary protocol from any of its formats."""
+"""Read a plenary protocol in any of its formats."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ FORMATS: Final[dict[str, Callable[[Element], Session]]] = {
     "DOKUMENT": read_old_xml,
     "TEI": read_tei,
 }
-"""The readers by root element."""
+"""Readers by root element."""
 
 _HEAD = 256
-# The real protocols are seven levels deep; the readers and Python recurse.
+# Real protocols are seven levels deep; the readers and Python recurse.
 _DEEPEST = 100
-# U+FFFD, or UTF-8 that was taken for cp1252 or Latin 1: ä ö ü Ä Ö Ü ß.
+# U+FFFD, or UTF-8 that was decoded as cp1252 or Latin 1: ä ö ü Ä Ö Ü ß.
 _GARBLED = re.compile("\ufffd|Ã[¤¶¼„–œŸ\x84\x96\x9c\x9f]")
 
 
 def looks_like_xml(path: Path) -> bool:
-    """Whether the file begins as XML does: with an angle bracket, in any encoding.
+    """Return whether the file starts like XML: with an angle bracket, in any encoding.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the file cannot be read.
     """
     try:
         with open_regular(path) as file:
@@ -47,14 +47,14 @@ def looks_like_xml(path: Path) -> bool:
 
 
 def read_session(path: Path) -> Session:
-    """The sitting in a file: XML of terms 19 on or of terms 1 to 18, or GermaParl TEI, told apart by the root element.
+    """Read the sitting from a file: XML since term 19, XML of terms 1 to 18, or GermaParl TEI, by root element.
 
-    The official files name a DTD; it is never fetched, and nothing is validated: those of term 21 do not follow it.
-    Entities are refused.
+    The official files reference a DTD; it is never fetched, and nothing is validated: those of term 21 do not follow
+    it. Entities are refused.
 
     Raises:
-        DataError: the file is missing, empty, no well-formed XML in the encoding that it declares, defines or refers to
-            entities, or is no plenary protocol; one line that names the file.
+        DataError: the file is missing, empty, not well-formed XML in its declared encoding, defines or references
+            entities, or is not a plenary protocol; the one-line message names the file.
     """
     try:
         content = read_regular(path)
@@ -78,12 +78,12 @@ def _parse(content: bytes) -> Element:
     if not content.strip():
         raise DataError("is empty")
     try:
-        # forbid_dtd would refuse the official files, which all name theirs.
+        # forbid_dtd would refuse the official files, which all reference a DTD.
         root = fromstring(content, forbid_dtd=False, forbid_entities=True, forbid_external=True)
     except (EntitiesForbidden, ExternalReferenceForbidden):
         raise DataError("defines or refers to entities, which are not read for safety; remove them") from None
     except (ParseError, ValueError, LookupError) as error:
-        # The latter two: an encoding that the parser does not know.
+        # ValueError and LookupError: the parser does not know the encoding.
         raise DataError(f"is no well-formed XML in the encoding that it declares: {error}") from None
     level = [root]
     for _ in range(_DEEPEST):

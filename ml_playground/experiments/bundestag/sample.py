@@ -1,4 +1,4 @@
-"""The corpus of bundestag_char until the user provides one: an invented plenary record, the same on every call."""
+"""Default corpus of bundestag_char: an artificial plenary protocol, the same on every call."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def listing(parts: list[str]) -> str:
 
 
 class Record(Grammar):
-    """Puts the sentences together: sessions of debates, debates of speeches."""
+    """Generates sessions, which consist of debates, which consist of speeches."""
 
     def __init__(self, tables: dict[str, dict[str, str]], rng: random.Random) -> None:
         super().__init__(tables, rng)
-        # Each party as its label, its dative, its genitive and the name of its parliamentary group.
+        # Each party as label, dative, genitive, and the name of its parliamentary group.
         self.parties = [entry.split(", ") for entry in self.lists["common"]["parties"]]
         self.house = [self.person(self.parties[seat % len(self.parties)][0]) for seat in range(SEATS)]
         self.chairs = [self.person("") for _ in range(4)]
@@ -65,7 +65,7 @@ class Record(Grammar):
         self.turns.append("\n".join([f"{office} {self.presiding.name}:", *paragraphs]))
 
     def debate(self, item: int) -> None:
-        """One item of the agenda: the call, the speeches and the decision."""
+        """Generate an agenda item: the call, the speeches and the decision."""
         if not self.agenda:
             self.agenda += self.ministers
             self.rng.shuffle(self.agenda)
@@ -117,7 +117,7 @@ class Record(Grammar):
         self.turns.append("\n".join(lines))
 
     def interrupt(self, lines: list[str], heading: str) -> list[str]:
-        """A member asks the speaker a question; the speech continues with the answer."""
+        """Let a member ask the speaker a question; the speech continues with the answer."""
         asker = self.people[0]
         self.facts |= {f"asker_{case}": asker.address(case) for case in ("nom", "gen", "voc")}
         self.turns.append("\n".join(lines))
@@ -129,7 +129,7 @@ class Record(Grammar):
         return [heading]
 
     def interjection(self, kind: str, first: str = "") -> str:
-        """A line in brackets; the party named first is among those who applaud."""
+        """Return a line in parentheses; the party ``first`` is among those who applaud."""
         parties = list(self.parties)
         self.rng.shuffle(parties)
         parties.sort(key=lambda party: party[0] != first)
@@ -148,6 +148,6 @@ class Record(Grammar):
 
 
 def sample_text() -> str:
-    """About 400,000 characters of German plenary debate."""
+    """Return about 400,000 characters of German plenary debate."""
     text = files("ml_playground.experiments.bundestag").joinpath("sample_words.toml").read_text(encoding="utf-8")
     return Record(tomllib.loads(text), random.Random(SEED)).text()

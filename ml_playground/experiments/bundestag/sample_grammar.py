@@ -1,6 +1,6 @@
-"""A phrase grammar for German: fills the slots of sentence templates with declined nouns and conjugated verbs.
+"""A phrase grammar for German that fills the slots of sentence templates with declined nouns and conjugated verbs.
 
-How words and templates are written is described in sample_words.toml.
+The syntax of words and templates is described in sample_words.toml.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONTRACTIONS = {
 
 @dataclass(frozen=True)
 class Noun:
-    """A noun as a dictionary lists it; gender p has a plural only, an empty plural means that there is none."""
+    """A noun as in a dictionary; gender p has only a plural, and an empty plural means that there is none."""
 
     gender: str
     singular: str
@@ -35,7 +35,7 @@ class Noun:
 
     @classmethod
     def parse(cls, entry: str) -> Noun:
-        """Read `der Bahnhof, -s, Bahnhöfe`, where a hyphen stands for the singular."""
+        """Parse `der Bahnhof, -s, Bahnhöfe`, where a hyphen stands for the singular."""
         head, *rest = entry.split(", ")
         article, singular = head.split(" ", 1)
         if article == "pl":
@@ -52,7 +52,7 @@ class Noun:
 
 @dataclass(frozen=True)
 class Person:
-    """An invented speaker: the party is empty for the chair and the cabinet."""
+    """An invented speaker; the party is empty for the chair and the cabinet."""
 
     name: str
     female: bool
@@ -63,7 +63,7 @@ class Person:
         return "Bundesminister" + "in" * self.female
 
     def address(self, case: str) -> str:
-        """The speaker as others speak of and to (voc) him or her."""
+        """Return how others refer to the speaker, or address him or her (voc)."""
         surname = self.name.split()[-1]
         if not self.party:
             title = "Frau" if self.female else "Herrn" if case in {"dat", "acc"} else "Herr"
@@ -75,13 +75,13 @@ class Person:
 
 
 def determiner(stem: str, gender: str, case: str) -> tuple[str, bool]:
-    """The declined determiner, and whether an adjective after it takes the strong ending."""
+    """Return the declined determiner, and whether an adjective after it takes the strong ending."""
     column = CASES.index(case)
     if stem == "der":
         return ARTICLE[gender].split()[column], False
     if stem == "bare":
         return "", True
-    # ein Mann, ein Kind: without an ending the adjective has to show the gender.
+    # ein Mann, ein Kind: the determiner has no ending, so the adjective must show the gender.
     if stem in {"ein", "kein", "unser"} and gender + case in {"mnom", "nnom", "nacc"}:
         return stem, True
     return stem + ENDING[gender].split()[column], stem == "viel"
@@ -94,7 +94,7 @@ def adjective(stem: str, gender: str, case: str, strong: bool) -> str:
 
 
 def conjugate(entry: str, form: str) -> tuple[str, str]:
-    """One form of `aus|bauen baut ausgebaut`, and the prefix that ends a main clause."""
+    """Return a form of `aus|bauen baut ausgebaut`, and the separable prefix that ends a main clause."""
     infinitive, singular, participle = entry.split()
     prefix, _, stem = infinitive.rpartition("|")
     forms = {"zu": f"{prefix}zu{stem}" if prefix else f"zu {stem}", "part": participle, "inf": prefix + stem}
@@ -107,15 +107,15 @@ def capital(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """Contract prepositions with articles and close the gaps that empty slots leave."""
-    # After a comma it is a relative clause: das Land, in dem.
+    """Contract prepositions with articles, and remove the gaps that empty slots leave."""
+    # Not after a comma, where it starts a relative clause: das Land, in dem.
     text = re.sub(rf"(?<!, )\b({'|'.join(CONTRACTIONS)})\b", lambda found: CONTRACTIONS[found[1]], text)
     text = re.sub(r" +(?=[ .,;:?!“])", "", text)
     return re.sub(r"„[a-zäöü]", lambda found: found[0].upper(), text)
 
 
 class Grammar:
-    """Writes sentences; every list is dealt out like a deck of cards, so that no entry comes up too often."""
+    """Generates sentences; lists are drawn from like shuffled decks of cards, so that no entry occurs too often."""
 
     def __init__(self, tables: dict[str, dict[str, str]], rng: random.Random) -> None:
         self.rng = rng
@@ -130,7 +130,7 @@ class Grammar:
         self.recent: list[Noun] = []
 
     def draw(self, name: str) -> str:
-        """The next entry of a list: rather from the topic of the debate than from the common words."""
+        """Return the next entry of a list, preferring the topic of the debate over the common words."""
         special, common = name in self.lists[self.topic], name in self.lists["common"]
         table = self.topic if special and (not common or self.rng.random() < 0.65) else "common"
         deck = self.decks.setdefault((table, name), [])
@@ -143,7 +143,7 @@ class Grammar:
         return self.expand(self.draw(name), form)
 
     def noun_phrase(self, case: str, kind: str, *flags: str) -> tuple[str, bool]:
-        """A noun with its determiner and perhaps an adjective, and whether it is a plural."""
+        """Return a noun with its determiner and possibly an adjective, and whether it is plural."""
         while True:
             noun = Noun.parse(self.draw(kind))
             genders = [noun.gender] if noun.gender != "p" and "pl" not in flags else []
@@ -164,7 +164,7 @@ class Grammar:
 
     def expand(self, template: str, form: str = "") -> str:
         """Fill the slots of a template; the first nominative is the subject that its verbs agree with."""
-        # The subject comes first, because a verb may stand before it.
+        # The subject is generated first, because a verb may precede it.
         found = re.search(r"\{nom ([^{}]+?)( cap)?\}", template)
         subject, plural = self.noun_phrase("nom", *found[1].split()) if found else ("", True)
         number = "pl" if plural else "sg"

@@ -1,4 +1,4 @@
-"""A sitting of the Bundestag, whatever format it was read from, and the one layout that it is written in."""
+"""A sitting of the Bundestag, independent of its source format, and the layout in which it is written."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from ml_playground.text.config import LayoutConfig
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who speaks, as printed: titles belong to the name, and so does the town that tells namesakes apart."""
+    """A speaker as printed: titles are part of the name, and so is the town that distinguishes namesakes."""
 
     name: str
     party: str | None = None
-    """The party or parliamentary group."""
+    """Party or parliamentary group."""
     role: str | None = None
-    """The office, such as ``Bundeskanzlerin`` or, for the chair, ``Vizepräsident``."""
+    """Office, such as ``Bundeskanzlerin`` or, for the chair, ``Vizepräsident``."""
     chair: bool = False
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """What is said; one line."""
+    """Spoken text; one line."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Heading:
-    """What is printed between what is said: an item of the agenda, or the number of a printed paper; one line."""
+    """Text that is printed but not spoken: an agenda item, or the number of a printed paper; one line."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Interjection:
-    """What the house does or shouts meanwhile, with its brackets; one line."""
+    """Actions and heckles of the house, in parentheses; one line."""
 
     text: str
 
@@ -46,13 +46,13 @@ Line = Paragraph | Heading | Interjection
 
 @dataclass(frozen=True)
 class Turn:
-    """What one speaker says until the next one does."""
+    """Everything that one speaker says until the next one speaks."""
 
     speaker: Speaker | None
-    """None for text that comes before anyone has been named."""
+    """None for text before the first speaker is named."""
     content: tuple[Line, ...]
     spoken: bool = True
-    """False for a speech that was handed in for the record."""
+    """False for a speech submitted for the record."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Session:
 
 
 def render(session: Session, layout: LayoutConfig | None = None) -> str:
-    r"""The sitting as running text; sittings can be written one after the other.
+    r"""Return the sitting as running text; texts of several sittings can be concatenated.
 
     A turn is the speaker's line, then a line for each paragraph and interjection in order, then an empty line::
 
@@ -81,7 +81,7 @@ def render(session: Session, layout: LayoutConfig | None = None) -> str:
         Jens Ott, Bundesminister der Finanzen:
         Sehr gern.
 
-    Turns of which the layout leaves nothing are left out.
+    Turns that are empty in this layout are omitted.
     """
     layout = layout or LayoutConfig()
     turns: list[str] = []

@@ -1,4 +1,4 @@
-"""The official files of chosen sittings, from where the Bundestag publishes them."""
+"""Download the official files of selected sittings from the Bundestag."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _SESSIONS = re.compile(r"(\d{1,2})/(\d{1,3})(?:-(\d{1,3}))?")
 
 
 def fetch_sessions(sessions: Sequence[str], url: str, folder: Path, request_interval: float) -> list[Path]:
-    """The files of sittings, in the folder as ``20001.xml``; those that are there already are not fetched again.
+    """Download the files of sittings to the folder, as ``20001.xml``; existing files are not downloaded again.
 
     Args:
         sessions: Term and number, or first and last number, as ``20/1`` or ``21/3-7``.
-        url: The address, with ``{term}`` and ``{session}`` in it, which become two and three digits.
-        folder: Made where it is missing.
-        request_interval: Seconds at least between two requests.
+        url: URL with the placeholders ``{term}`` and ``{session}``, which are replaced by two and three digits.
+        folder: Created if missing.
+        request_interval: Minimum time in seconds between two requests.
 
     Raises:
-        DataError: a session is not written so, or a file cannot be had.
+        DataError: a session is not in this format, or a file cannot be downloaded.
     """
     wanted = [pair for text in sessions for pair in _numbers(text)]
     missing = [placeholder for placeholder in ("{term}", "{session}") if placeholder not in url]

@@ -1,4 +1,4 @@
-"""The text of ``bundestag_char`` and ``bundestag_tiktoken``."""
+"""Text source of ``bundestag_char`` and ``bundestag_tiktoken``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NAME = "bundestag_char"
 
 
 def bundestag(config: PrepareConfig) -> TextSource:
-    """The sessions that ``[prepare] sessions`` names, or else what is at ``[prepare] input``.
+    """Return the sessions in ``[prepare] sessions``, or else what is at ``[prepare] input``.
 
-    That is a text, a protocol, or a folder of them. Without either it is the default file where it exists, else the
-    embedded sample.
+    The input is a text, a protocol, or a folder of them. If neither is set, it is the default file if that exists,
+    else the built-in sample.
 
     Raises:
-        DataError: there is nothing to read in the folder, or a session cannot be had.
+        DataError: there is nothing to read in the folder, or a session cannot be downloaded.
     """
     if config.sessions:
         return _sessions(config)
@@ -36,7 +36,7 @@ def bundestag(config: PrepareConfig) -> TextSource:
 
 
 def _sessions(config: PrepareConfig) -> TextSource:
-    # Here and not above: nobody else should wait for an HTTP client.
+    # Imported here because only downloads need an HTTP client.
     from ml_playground.experiments.bundestag.sessions import fetch_sessions
 
     if not config.url:

@@ -1,10 +1,10 @@
-"""GermaParl, a corpus of plenary protocols as TEI: root element ``TEI``.
+"""GermaParl, a corpus of plenary protocols in TEI: root element ``TEI``.
 
-The facts are those of the corpus as PolMine publishes it: ``text/body/div[@type=agenda_item]`` holds ``sp``, one for
-each turn, with the attributes ``who``, ``name``, ``party``, ``parliamentary_group``, ``role`` and ``position`` (``NA``
-where there is none), and in it ``speaker``, the printed label, ``p`` and ``stage``. Contents lists and page headers are
-gone already; in some terms dashes are one or two hyphens, and some words still have the hyphen of a line's end and a
-blank.
+Based on the corpus as published by PolMine: ``text/body/div[@type=agenda_item]`` contains an ``sp`` for each turn, with
+the attributes ``who``, ``name``, ``party``, ``parliamentary_group``, ``role`` and ``position`` (``NA`` if there is
+none), which contains ``speaker``, the printed label, ``p`` and ``stage``. Tables of contents and page headers are
+already removed; in some terms dashes are written as one or two hyphens, and some words still have a hyphen and a space
+from a line end.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ml_playground.experiments.bundestag.session import Session, Speaker
 from ml_playground.experiments.bundestag.transcript import Transcript
 
 _APART = frozenset(["lb", "pb", "p", "table", "row", "cell", "list", "item"])
-"""Elements beside which there are no halves of a word."""
+"""Elements that separate words."""
 _DASH = re.compile(r"(?<!\S)--?(?=[\s,;.!?]|$)")
 
 
 def read_tei(root: Element) -> Session:
-    """The sitting in a GermaParl file, with or without the namespace of TEI.
+    """Read the sitting from a GermaParl file, with or without the TEI namespace.
 
     Raises:
-        DataError: there is no ``body``, it is empty, or term, number or date are wrong.
+        DataError: there is no ``body``, it is empty, or term, number or date are invalid.
     """
     body = root.find("{*}text/{*}body")
     if body is None:
@@ -59,7 +59,7 @@ def _walk(element: Element, transcript: Transcript) -> None:
 
 
 def _say(element: Element, transcript: Transcript) -> None:
-    """A paragraph or a stage direction, in which others may stand."""
+    """Add a paragraph or a stage direction, which may contain others."""
     said = element.text or ""
     add = transcript.interjection if _tag(element) == "stage" else transcript.paragraph
     for child in element:
@@ -75,7 +75,7 @@ def _say(element: Element, transcript: Transcript) -> None:
 
 
 def _speaker(turn: Element) -> Speaker | None:
-    """The printed label where there is one: it has the town that tells namesakes apart, which the attributes lack."""
+    """Return the speaker, preferably from the printed label: unlike the attributes, it has the town of namesakes."""
     chair = turn.get("role") == "presidency"
     if printed := parse_label(turn.findtext("{*}speaker", "")):
         return replace(printed, chair=chair or printed.chair)

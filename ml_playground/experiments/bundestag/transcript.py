@@ -1,4 +1,4 @@
-"""Collects the turns of a sitting while a reader goes through its source."""
+"""Collect the turns of a sitting while a reader processes its source."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from ml_playground.experiments.bundestag.session import Heading, Interjection, L
 
 
 class Transcript:
-    """What was said so far, by whom."""
+    """The turns so far, with their speakers."""
 
     def __init__(self) -> None:
         self.spoken = True
-        """Whether what comes next is said, and not handed in for the record."""
+        """Whether the following text is spoken rather than submitted for the record."""
         self._turns: list[tuple[Speaker | None, bool, list[Line]]] = [(None, True, [])]
 
     def speaker(self, speaker: Speaker | None) -> None:
-        """Begin a turn, unless the speaker has the floor: labels are repeated after headings and pauses."""
+        """Start a turn, unless the speaker already has the floor: labels are repeated after headings and breaks."""
         if speaker and (speaker, self.spoken) != self._turns[-1][:2]:
             self._turns.append((speaker, self.spoken, []))
 
     def paragraph(self, text: str) -> None:
-        """What is said; a paragraph that is one bracket is what the house does meanwhile."""
+        """Add spoken text; a paragraph that is entirely in parentheses is an interjection."""
         line = one_line(text)
         self._add(Interjection(line) if line and closing_bracket(line) == len(line) else Paragraph(line))
 
     def heading(self, text: str) -> None:
-        """What is printed, and not said."""
+        """Add text that is printed but not spoken."""
         self._add(Heading(one_line(text)))
 
     def interjection(self, text: str) -> None:
-        """What the house does or shouts."""
+        """Add an action or a heckle of the house."""
         self._add(Interjection(one_line(text)))
 
     def mark_headings(self) -> None:
-        """Tell headings from what the chair says, where the source does not.
+        """Distinguish headings from the chair's words, for sources that do not.
 
-        They stand below the chair's call of an item, which ends with a colon, and end without a full stop.
+        Headings follow the chair's call of an agenda item, which ends with a colon, and do not end with a period.
         """
         for speaker, _, content in self._turns:
             called = False
@@ -60,10 +60,10 @@ class Transcript:
         content.append(line)
 
     def session(self, term: str | None, number: str | None, day: str | None) -> Session:
-        """The sitting, with what its source says about it; the day is ``24.10.2017`` or ``2017-10-24``.
+        """Return the sitting with its metadata; the day is in the format ``24.10.2017`` or ``2017-10-24``.
 
         Raises:
-            DataError: a fact is missing or is no number or date, or nobody said anything.
+            DataError: a value is missing or is not a number or date, or there are no speeches.
         """
         turns = tuple(Turn(speaker, tuple(content), spoken) for speaker, spoken, content in self._turns if content)
         if not turns:

@@ -1,4 +1,4 @@
-"""German plenary debates as characters: the user's own text, or an embedded sample."""
+"""German plenary debates as characters: the user's own text, or the built-in sample."""
 
 from __future__ import annotations
 

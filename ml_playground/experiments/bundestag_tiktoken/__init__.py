@@ -1,4 +1,4 @@
-"""German plenary debates as tokens of GPT-2: the same text as that of ``bundestag_char``."""
+"""German plenary debates as GPT-2 tokens: the same text as in ``bundestag_char``."""
 
 from __future__ import annotations
 

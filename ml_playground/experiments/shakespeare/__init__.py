@@ -1,4 +1,4 @@
-"""The plays of Shakespeare, as char-rnn and nanoGPT use them: source of ``shakespeare`` and ``shakespeare_char``."""
+"""Shakespeare's plays, as used by char-rnn and nanoGPT: source of ``shakespeare`` and ``shakespeare_char``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ml_playground.text.source import TextFile, TextSource
 @preparer("shakespeare_char")
 @preparer("shakespeare")
 def shakespeare(config: PrepareConfig) -> TextSource:
-    """The text at ``[prepare] input``, fetched from ``[prepare] url`` where it is not there yet.
+    """Return the text at ``[prepare] input``, downloaded from ``[prepare] url`` if it does not exist yet.
 
     Raises:
-        DataError: it is not there and cannot be fetched; one line says where to put it.
+        DataError: it does not exist and cannot be downloaded; the one-line message says where to put it.
     """
     path = config.input or default_folder("shakespeare") / "input.txt"
-    # A file that is there is the user's, whatever its digest.
+    # An existing file is the user's, whatever its digest.
     if config.url and not path.exists():
-        # Here and not above: nobody else should wait for an HTTP client.
+        # Imported here because only downloads need an HTTP client.
         from ml_playground.text.download import download
 
         download(config.url, path, config.sha256)
