@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from typing import TYPE_CHECKING
 
 from ml_playground.models.base import LanguageModel
 from ml_playground.models.qwen3 import Qwen3Args
 
+if TYPE_CHECKING:
+    from transformers import Qwen3ForCausalLM
+
 
 def reference(args: Qwen3Args, model: LanguageModel, *, slides: bool = False) -> Qwen3ForCausalLM:
     """The same model; where it slides, each token sees ``block_size`` tokens, itself among them, in every layer."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM  # takes seconds, in the few tests that need it only
+
     config = Qwen3Config(
         vocab_size=args.vocab_size,
         hidden_size=args.n_embd,

@@ -122,21 +122,24 @@ def test_mlp_refuses_what_it_does_not_know_in_one_line(invoke: Invoke, workspace
     assert result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
-def test_a_signal_saves_and_the_same_command_goes_on(tiny: Path, signum: signal.Signals, code: int) -> None:
+def test_a_signal_saves_and_the_same_command_resumes(tiny: Path) -> None:
     path = tiny / "conf/experiment/tiny.toml"
     path.write_text(path.read_text(encoding="utf-8").replace("max_iters = 12", "max_iters = 100000"), encoding="utf-8")
-    process = start(tiny, "cli", "train", "tiny")
     metrics = tiny / "outputs/tiny/metrics.jsonl"
-    while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
-        time.sleep(0.01)
-    process.send_signal(signum)
-    _, err = process.communicate()
-    assert process.returncode == code, err
-    last = err.strip().splitlines()[-1]
-    assert last.startswith("stopped at step ")
-    assert last.endswith(", saved; run the same command to resume")
-    step = int(last.split()[3].rstrip(",").replace(",", ""))
+    step = 0
+    for signum, code in ((signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        before = metrics.stat().st_size if metrics.exists() else 0
+        process = start(tiny, "cli", "train", "tiny")
+        while process.poll() is None and (metrics.stat().st_size if metrics.exists() else 0) <= before:
+            time.sleep(0.01)
+        process.send_signal(signum)
+        _, err = process.communicate()
+        assert process.returncode == code, err
+        assert not step or f"resuming: outputs/tiny/ckpt_last.pt at step {step:,}\n" in err
+        last = err.strip().splitlines()[-1]
+        assert last.startswith("stopped at step ")
+        assert last.endswith(", saved; run the same command to resume")
+        step = int(last.split()[3].rstrip(",").replace(",", ""))
     path.write_text(path.read_text(encoding="utf-8").replace("= 100000", f"= {step + 5}"), encoding="utf-8")
     again = start(tiny, "cli", "train", "tiny")
     _, err = again.communicate()

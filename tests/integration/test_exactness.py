@@ -90,6 +90,8 @@ def test_a_resumed_run_is_equal_bit_for_bit_in_every_case(
     check(tiny, monkeypatch, case)
 
 
+WHOLE: dict[str, StateDict] = {}
+"""The end of the run that nothing interrupts, by number format."""
 Component = tuple[str, ...]
 # Every part that a resumed run must not lose.
 COMPONENTS: list[Component] = [
@@ -161,11 +163,14 @@ def test_leaving_out_one_part_of_the_state_is_noticed(
     monkeypatch.setattr(TrainState, "update_ema", average_and_draw)
     monkeypatch.setattr(Trainer, "accumulate_gradients", accumulate_and_poison)
     monkeypatch.setattr(TrainState, "load_state_dict", load_without)
-    train(config("whole"))
+    dtype = "float16" if component == ("scaler",) else "float32"
+    if dtype not in WHOLE:
+        train(config("whole"))
+        WHOLE[dtype] = last(Path("whole")).checkpoint["state"]
     with monkeypatch.context() as patched:
         stop_at(patched, 10)
         with pytest.raises(Stopped):
             train(config("parts"))
     train(config("parts"))
-    found = differences(last(Path("whole")).checkpoint["state"], last(Path("parts")).checkpoint["state"])
+    found = differences(WHOLE[dtype], last(Path("parts")).checkpoint["state"])
     assert bool(found) is bool(component), found

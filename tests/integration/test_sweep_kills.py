@@ -74,17 +74,33 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[object], list[
         os.chdir(here)
 
 
-@pytest.mark.parametrize("occurrence", [2, *(pytest.param(n, marks=pytest.mark.nightly) for n in (1, 5, 9))])
+@pytest.mark.parametrize("first", range(0, len(POINTS), 4))
+def test_sigkill_at_four_named_points_of_one_sweep(
+    workspace: Path, whole: tuple[list[object], list[dict[str, str]]], first: int
+) -> None:
+    prepare_sweep(workspace)
+    for point in list(POINTS)[first : first + 4]:
+        kill_at(workspace, point, 2)
+    assert children.finish(workspace, TINY, verb="work") == 0, children.log(workspace)
+    assert outcome() == whole[0]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("occurrence", [1, 2, 5, 9])
 @pytest.mark.parametrize("point", POINTS)
 def test_sigkill_at_a_named_point(
     workspace: Path, whole: tuple[list[object], list[dict[str, str]]], point: str, occurrence: int
 ) -> None:
-    where, when = POINTS[point]
     prepare_sweep(workspace)
-    hook = Hook(where, occurrence, KILL, "after" if when == "after" else "before")
-    assert children.finish(workspace, TINY, hook, verb="work") == -KILL, "it was not killed"
+    kill_at(workspace, point, occurrence)
     assert children.finish(workspace, TINY, verb="work") == 0, children.log(workspace)
     assert outcome() == whole[0]
+
+
+def kill_at(folder: Path, point: str, occurrence: int) -> None:
+    where, when = POINTS[point]
+    hook = Hook(where, occurrence, KILL, "after" if when == "after" else "before")
+    assert children.finish(folder, TINY, hook, verb="work") == -KILL, f"it was not killed {point}"
 
 
 def worker_pids() -> list[int]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.nn import functional as F
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from ml_playground.models.build import build_model
 from ml_playground.models.gpt import GPT, GPTArgs
@@ -25,6 +24,8 @@ def ids() -> torch.Tensor:
 
 
 def test_logits_equal_those_of_transformers_gpt2(model: GPT, ids: torch.Tensor) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel  # takes seconds
+
     config = GPT2Config(vocab_size=11, n_positions=12, n_embd=16, n_layer=2, n_head=2, activation_function="gelu")
     reference = GPT2LMHeadModel(config)
     reference.train(False)

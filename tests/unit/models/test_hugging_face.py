@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, Qwen3ForCausalLM
-from transformers import Qwen3Config as TheirQwen3Config
 
 from ml_playground.models.build import create_model
 from ml_playground.models.config import GPTConfig, ModelConfig, Qwen3Config
@@ -21,6 +19,9 @@ IDS = torch.randint(11, (3, 12), generator=torch.Generator().manual_seed(1))
 
 
 def logits_of_transformers(theirs: HuggingFaceModel) -> torch.Tensor:
+    from transformers import GPT2Config, GPT2LMHeadModel, Qwen3ForCausalLM  # takes seconds
+    from transformers import Qwen3Config as TheirQwen3Config
+
     gpt = theirs.config["model_type"] == "gpt2"
     model = GPT2LMHeadModel(GPT2Config(**theirs.config)) if gpt else Qwen3ForCausalLM(TheirQwen3Config(**theirs.config))
     assert type(model).__name__ == theirs.config["architectures"][0]

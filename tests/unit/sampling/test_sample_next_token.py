@@ -8,14 +8,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import (
-    LogitsProcessorList,
-    MinPLogitsWarper,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 
 from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.generation import sample_next_token
@@ -33,6 +25,15 @@ def shares(logits: torch.Tensor, config: SamplingConfig) -> torch.Tensor:
 
 def expected(logits: torch.Tensor, config: SamplingConfig) -> torch.Tensor:
     """Probabilities as transformers' own settings of these names give them."""
+    from transformers import (  # takes seconds
+        LogitsProcessorList,
+        MinPLogitsWarper,
+        RepetitionPenaltyLogitsProcessor,
+        TemperatureLogitsWarper,
+        TopKLogitsWarper,
+        TopPLogitsWarper,
+    )
+
     processors = LogitsProcessorList([RepetitionPenaltyLogitsProcessor(config.repetition_penalty)])
     processors.append(TemperatureLogitsWarper(float(config.temperature)))
     if config.top_k:
