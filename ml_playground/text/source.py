@@ -127,7 +127,7 @@ class TextFile:
             DataError: the file is missing, unreadable, empty, or not text in either encoding.
         """
         try:
-            digest, bad = self._digest("utf-8-sig")
+            digest, bad = self._digest("utf-8")  # of which a byte order mark is a character
             if bad is None:
                 return digest, _UTF8
             if self._is_cp1252(bad):

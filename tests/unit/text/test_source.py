@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml_playground.errors import DataError
@@ -64,6 +64,8 @@ GERMAN = "Grüße aus Köln: „Schöne Straße“, sagte Frau Müller – für 
 
 
 @given(st.binary(max_size=300))
+@example(b"\xef")  # of which Python's utf-8-sig makes nothing, and does not complain
+@example(b"\xef\xbb")
 def test_any_bytes_are_a_text_or_an_error_of_one_line(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "bytes.txt"
     path.write_bytes(data)
