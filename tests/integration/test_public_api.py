@@ -11,7 +11,6 @@ import pytest
 
 import ml_playground as mlp
 from ml_playground.cli import run
-from ml_playground.sweeping.engines.base import Worker
 from tests.conftest import ROOT
 from tests.integration.conftest import Tiny, last
 from tests.integration.sweeps import read_table, write_sweep
@@ -94,7 +93,7 @@ def test_a_model_family_of_another_package_trains_resumes_and_samples(
         tiny(train={"model": {"family": "bigram", "width": "4"}})
 
 
-class InlineWorker(Worker):
+class InlineWorker(mlp.Worker):
     """Has done its work before it is looked at."""
 
     @property
