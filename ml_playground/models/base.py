@@ -15,19 +15,12 @@ from ml_playground.models.kernels.cross_entropy import cross_entropy
 
 
 class Cache(Protocol):
-    """State of past tokens that a model keeps during generation."""
+    """What a model remembers of past tokens during generation."""
 
     length: int
     """Number of tokens seen."""
     window: int
-    """Maximum number of tokens kept."""
-
-    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Append a layer's keys and values of new tokens and return those of all kept tokens.
-
-        All have shape (batch, heads, tokens, head width).
-        """
-        ...
+    """Number of tokens kept."""
 
 
 class LanguageModel(nn.Module, ABC):
@@ -113,6 +106,10 @@ class ModelFamily(ABC):
     @abstractmethod
     def parameter_count(self, args: ModelArgs) -> int:
         """Return the number of trainable parameters without building the model, for an early memory check."""
+
+    def trained_count(self, args: ModelArgs) -> int:
+        """Return how many of the parameters are trained; by default all."""
+        return self.parameter_count(args)
 
     def to_hugging_face(self, model: LanguageModel) -> HuggingFaceModel:
         """Convert a model to the format of ``transformers``.

@@ -16,6 +16,15 @@ def parameter_count(args: ModelArgs) -> int:
     return _family(args).parameter_count(args)
 
 
+def trained_count(args: ModelArgs) -> int:
+    """Return how many of the parameters are trained, without building the model.
+
+    Raises:
+        UserError, TypeError: As :func:`create_model`.
+    """
+    return _family(args).trained_count(args)
+
+
 def create_model(args: ModelArgs) -> LanguageModel:
     """Build a model to train, newly initialized or, depending on the family, pretrained.
 

@@ -6,7 +6,10 @@ validated without importing torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from pathlib import Path
+from typing import Self
 
 from omegaconf import MISSING, SI
 
@@ -29,7 +32,19 @@ class ModelConfig:
 
     def args(self, vocab_size: int) -> ModelArgs:
         """Return the model arguments to save in a checkpoint."""
-        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "vocab_size": vocab_size}
+        return {**{one.name: getattr(self, one.name) for one in fields(self)}, "vocab_size": vocab_size}
+
+    @classmethod
+    def from_args(cls, args: ModelArgs) -> Self:
+        """Return the config for arguments; missing optional settings get their defaults.
+
+        Raises:
+            TypeError: If a required argument is missing.
+        """
+        missing = [one.name for one in fields(cls) if one.default is MISSING and one.name not in args]
+        if missing:
+            raise TypeError(f"{missing[0]} is missing")
+        return cls(**{one.name: args[one.name] for one in fields(cls) if one.name in args})  # type: ignore[arg-type]  # untyped field values
 
     def check(self) -> None:
         """Check the settings against each other.
@@ -103,7 +118,67 @@ class Qwen3Config(DecoderConfig):
             )
 
 
-CONFIGS: dict[str, type[ModelConfig]] = {"gpt": GPTConfig, "qwen3": Qwen3Config}
+class Method(Enum):
+    """Which weights finetuning trains."""
+
+    lora = "lora"
+    """Low-rank adapters (Hu et al., 2021) beside frozen matrices."""
+    full = "full"
+    """All of them."""
+
+
+@dataclass
+class PeftConfig:
+    """``[train.model.peft]``: which weights are trained."""
+
+    method: Method = Method.lora
+    r: int = bounded(8, ge=1)
+    """Rank of the adapters."""
+    alpha: float = bounded(16.0, gt=0)
+    """Scale of the adapters, which is ``alpha / r``, or ``alpha / sqrt(r)`` with ``use_rslora``."""
+    dropout: float = bounded(0.0, ge=0, lt=1)
+    """Of the adapters' inputs."""
+    target_modules: list[str] = field(default_factory=lambda: ["all-linear"])
+    """Names of the linear layers with adapters; ``["all-linear"]`` is all but the head."""
+    use_rslora: bool = False
+    """Rank-stabilized LoRA (Kalajdzievski, 2023)."""
+    use_dora: bool = False
+    """Weight-decomposed LoRA (Liu et al., 2024)."""
+
+
+@dataclass
+class HuggingFaceConfig(ModelConfig):
+    """``family = "hf"``: a pretrained model of transformers, to be finetuned."""
+
+    family: str = "hf"
+    path: Path = MISSING
+    """Folder that ``save_pretrained`` wrote, or a name on the hub such as ``Qwen/Qwen3-0.6B-Base``."""
+    revision: str = "main"
+    """Branch, tag or commit on the hub."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass, which takes less memory and more time."""
+    peft: PeftConfig = field(default_factory=PeftConfig)
+
+    def args(self, vocab_size: int) -> ModelArgs:
+        own: ModelArgs = {"family": self.family, "path": str(self.path), "block_size": self.block_size}
+        peft: ModelArgs = {
+            f"peft.{name}": value for name, value in vars(self.peft).items() if isinstance(value, (int, float))
+        }
+        peft |= {"peft.method": self.peft.method.name, "peft.target_modules": ",".join(self.peft.target_modules)}
+        rest: ModelArgs = {"revision": self.revision, "gradient_checkpointing": self.gradient_checkpointing}
+        return {**own, **rest, **peft, "vocab_size": vocab_size}
+
+    @classmethod
+    def from_args(cls, args: ModelArgs) -> Self:
+        peft = {name.removeprefix("peft."): value for name, value in args.items() if name.startswith("peft.")}
+        method, modules = Method[str(peft.pop("method"))], str(peft.pop("target_modules")).split(",")
+        config = super().from_args({**args, "path": str(args["path"])})
+        config.path = Path(config.path)
+        config.peft = PeftConfig(method=method, target_modules=modules, **peft)  # type: ignore[arg-type]  # untyped values
+        return config
+
+
+CONFIGS: dict[str, type[ModelConfig]] = {"gpt": GPTConfig, "qwen3": Qwen3Config, "hf": HuggingFaceConfig}
 """Config classes of the built-in families."""
 
 
@@ -129,11 +204,7 @@ def config_from(args: ModelArgs) -> ModelConfig:
         TypeError: If a required argument is missing.
     """
     args = {"family": DEFAULT_FAMILY, **args}
-    kind = config_class(str(args["family"]))
-    missing = [field.name for field in fields(kind) if field.default is MISSING and field.name not in args]
-    if missing:
-        raise TypeError(f"{missing[0]} is missing")
-    return kind(**{field.name: args[field.name] for field in fields(kind) if field.name in args})  # type: ignore[arg-type]  # untyped field values
+    return config_class(str(args["family"])).from_args(args)
 
 
 def _default_inner(n_embd: int) -> int:

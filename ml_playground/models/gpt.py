@@ -53,7 +53,7 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = nn.Linear(args.n_embd, args.n_embd, bias=args.bias)
         self.resid_dropout = nn.Dropout(args.dropout)
 
-    def forward(self, x: Tensor, cache: Cache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None, layer: int) -> Tensor:
         """Apply attention to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         batch, length, width = x.shape
         heads = self.c_attn(x).view(batch, length, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
@@ -91,7 +91,7 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(args.n_embd, eps=args.norm_eps, bias=args.bias)
         self.mlp = MLP(args)
 
-    def forward(self, x: Tensor, cache: Cache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None, layer: int) -> Tensor:
         """Apply the block to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         x = x + self.attn(self.ln_1(x), cache, layer)
         out: Tensor = x + self.mlp(self.ln_2(x))
@@ -109,7 +109,7 @@ class Transformer(nn.Module):
         self.h = nn.ModuleList([Block(args) for _ in range(args.n_layer)])
         self.ln_f = nn.LayerNorm(args.n_embd, eps=args.norm_eps, bias=args.bias)
 
-    def forward(self, ids: Tensor, cache: Cache | None) -> Tensor:
+    def forward(self, ids: Tensor, cache: KVCache | None) -> Tensor:
         """Return the final hidden states, shape (batch, tokens, width), for ids of shape (batch, tokens)."""
         start = 0 if cache is None else cache.length
         positions = torch.arange(start, start + ids.shape[1], device=ids.device)
@@ -145,6 +145,7 @@ class GPT(LanguageModel):
         return KVCache(self._args.n_layer, batch, window)
 
     def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        assert cache is None or isinstance(cache, KVCache)
         out: Tensor = self.transformer(ids, cache)
         return out
 

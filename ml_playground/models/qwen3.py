@@ -63,7 +63,7 @@ class Attention(nn.Module):
         self.q_norm = nn.RMSNorm(args.head_dim, eps=args.norm_eps)
         self.k_norm = nn.RMSNorm(args.head_dim, eps=args.norm_eps)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: Cache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: KVCache | None, layer: int) -> Tensor:
         """Apply attention to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         # (batch, tokens, heads, head width)
         query, key, value = (
@@ -105,7 +105,7 @@ class Layer(nn.Module):
         self.mlp = MLP(args)
         self.dropout = nn.Dropout(args.dropout)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: Cache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: KVCache | None, layer: int) -> Tensor:
         """Apply the layer to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         x = x + self.dropout(self.self_attn(self.input_layernorm(x), rotation, cache, layer))
         out: Tensor = x + self.dropout(self.mlp(self.post_attention_layernorm(x)))
@@ -129,7 +129,7 @@ class Decoder(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def forward(self, ids: Tensor, cache: Cache | None) -> Tensor:
+    def forward(self, ids: Tensor, cache: KVCache | None) -> Tensor:
         """Return the final hidden states, shape (batch, tokens, width), for ids of shape (batch, tokens)."""
         start = 0 if cache is None else cache.length
         end = start + ids.shape[1]
@@ -168,6 +168,7 @@ class Qwen3(LanguageModel):
         return KVCache(self._args.n_layer, batch, window)
 
     def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        assert cache is None or isinstance(cache, KVCache)
         out: Tensor = self.model(ids, cache)
         return out
 

@@ -11,7 +11,7 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.durable import write_text
 from ml_playground.errors import DivergedError, Stopped
-from ml_playground.models.build import build_model, create_model, parameter_count
+from ml_playground.models.build import build_model, create_model, parameter_count, trained_count
 from ml_playground.runs.manifest import RunManifest, Status, now
 from ml_playground.runs.metrics import truncate_metrics
 from ml_playground.runs.resuming import check_resume
@@ -52,9 +52,10 @@ class RunSession:
         if found:
             check_resume(found, config, dataset, hardware)
             args = found.checkpoint["model_args"]
-        refuse_too_large(parameter_count(args), config.train, hardware)
+        refuse_too_large(parameter_count(args), trained_count(args), config.train, hardware)
         self._model = build_model(args) if found else create_model(args)
         self._parameters = sum(parameter.numel() for parameter in self._model.parameters())
+        self._trained = sum(parameter.numel() for parameter in self._model.parameters() if parameter.requires_grad)
         self._hardware = replace(hardware, compiled=self._compile_pays(hardware))
         self.trainer = Trainer(config.train, self._model, dataset, self._hardware, self._settings)
         self._writer = CheckpointWriter(self._folder, config.train.runtime, self._on_save)
@@ -90,8 +91,9 @@ class RunSession:
             self._hardware = replace(self._hardware, compiled=False)
             self._manifest.hardware = str(self._hardware)
         say(
-            f"training: {self._parameters / 1e6:.2f} M parameters, {self._config.train.runtime.max_iters:,} steps of"
-            f" {data.grad_accum_steps} x {data.batch_size} x {data.block_size} tokens, on {self._hardware}"
+            f"training: {self._parameters / 1e6:.2f} M parameters{self._share()},"
+            f" {self._config.train.runtime.max_iters:,} steps of {data.grad_accum_steps} x {data.batch_size} x"
+            f" {data.block_size} tokens, on {self._hardware}"
         )
         say(f"memory: {memory}")
         say(f"run folder: {self._folder}  (curves: tensorboard --logdir {self._folder.parent})")
@@ -117,6 +119,11 @@ class RunSession:
             metric, verb = self._config.train.runtime.ckpt_metric.name.replace("_", " "), self._manifest.status
             say(f"{verb}: step {progress.step:,}, best {metric} {progress.best:.4f} at step {progress.best_step:,}")
         return outcome
+
+    def _share(self) -> str:
+        if self._trained == self._parameters:
+            return ""
+        return f" ({self._trained:,} of them trained, {100 * self._trained / self._parameters:.2f} %)"
 
     def _tracker(self) -> Tracker:
         resumed_at = self._found.step if self._found else None

@@ -19,11 +19,11 @@ def read_prompt(start: str) -> str:
     Line endings are converted to ``\n``, as in training text.
 
     Raises:
-        DataError: If the file cannot be read, or the prompt is empty.
+        DataError: If the file cannot be read, or is empty.
     """
     text = _read(Path(start.removeprefix(_FROM_FILE))) if start.startswith(_FROM_FILE) else start
-    if not text:
-        raise DataError(f"{_KEY}: {f'{start} ' if start else ''}is empty; give at least one character to continue")
+    if start and not text:
+        raise DataError(f"{_KEY}: {start} is empty; give at least one character to continue")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -31,10 +31,13 @@ def encode_prompt(prompt: str, tokenizer: Tokenizer) -> list[int]:
     """Encode a prompt into token ids.
 
     Raises:
-        DataError: If the vocabulary lacks some of its characters.
+        DataError: If it is empty and the vocabulary has no start-of-text token, or lacks some of its characters.
     """
+    start = [] if tokenizer.start_of_text is None else [tokenizer.start_of_text]
+    if not prompt and not start:
+        raise DataError(f"{_KEY}: is empty; give at least one character to continue")
     try:
-        return [int(token) for token in tokenizer.encode(prompt)]
+        return [*start, *(int(token) for token in tokenizer.encode(prompt))]
     except DataError as error:
         raise DataError(f"{_KEY}: {error}; {_fix(prompt, tokenizer)}") from None
 

@@ -47,11 +47,11 @@ def sample(config: ExperimentConfig) -> None:
     for problem in trained.rejected:
         say(f"warning: {problem}; using another checkpoint")
     tokenizer = _tokenizer(trained, config)
-    prompt = torch.tensor(encode_prompt(start, tokenizer))
+    prompt = encode_prompt(start, tokenizer)
     hardware = choose_hardware(runtime.device, runtime.dtype, table="sample.runtime")
     say(f"sampling: {trained.path}, step {trained.step:,}, on {hardware}")
     generator = torch.Generator(hardware.device).manual_seed(runtime.seed)
-    streams = [TextStream(tokenizer, wanted.stop) for _ in range(wanted.num_samples)]
+    streams = [TextStream(tokenizer, wanted.stop, prompt) for _ in range(wanted.num_samples)]
     screen = _Screen(start, streams)
     for _ in _write(for_decoding(trained.model, hardware), tokenizer, prompt, streams, wanted, hardware, generator):
         screen.update()
@@ -62,7 +62,7 @@ def sample(config: ExperimentConfig) -> None:
 
 
 def generate_text(
-    trained: Trained, prompt: str, config: SamplingConfig | None = None, *, seed: int = 1337
+    trained: Trained, prompt: str, config: SamplingConfig | None = None, *, seed: int = 1337, dtype: str = "auto"
 ) -> list[str]:
     """Generate ``config.num_samples`` texts that start with a prompt; ``config.start`` is ignored.
 
@@ -74,9 +74,9 @@ def generate_text(
     if not trained.tokenizer:
         raise CheckpointError(f"{trained.path}: has no tokenizer; sample with an experiment on its data")
     tokenizer = trained.tokenizer
-    hardware = choose_hardware(Device.auto, Dtype.auto, table="sample.runtime")
-    streams = [TextStream(tokenizer, config.stop) for _ in range(config.num_samples)]
-    ids = torch.tensor(encode_prompt(read_prompt(prompt), tokenizer))
+    hardware = choose_hardware(Device.auto, Dtype[dtype], table="sample.runtime")
+    ids = encode_prompt(read_prompt(prompt), tokenizer)
+    streams = [TextStream(tokenizer, config.stop, ids) for _ in range(config.num_samples)]
     generator = torch.Generator(hardware.device).manual_seed(seed)
     model = for_decoding(copy.deepcopy(trained.model), hardware)
     deque(_write(model, tokenizer, ids, streams, config, hardware, generator), maxlen=0)
@@ -86,7 +86,7 @@ def generate_text(
 def _write(
     model: LanguageModel,
     tokenizer: Tokenizer,
-    prompt: torch.Tensor,
+    prompt: list[int],
     streams: list[TextStream],
     config: SamplingConfig,
     hardware: Hardware,
@@ -99,7 +99,9 @@ def _write(
     """
     vocab_size = min(tokenizer.vocab_size, model.vocab_size)
     with hardware.autocast():
-        steps = generate(model, prompt.to(hardware.device), vocab_size, config, generator, len(streams))
+        steps = generate(
+            model, torch.tensor(prompt, device=hardware.device), vocab_size, config, generator, len(streams)
+        )
         for step in steps:
             for stream, token in zip(streams, step, strict=True):
                 stream.push(token)

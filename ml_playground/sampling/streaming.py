@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ml_playground.text.tokenizer import Tokenizer
 
 _LONGEST_CHARACTER = 4
+_CONTEXT = 4
 _INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -17,14 +18,22 @@ class TextStream:
     start of a stop string.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
-        """Start an empty stream. The text ends before the first of the ``stop`` strings."""
+    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = (), prompt: Sequence[int] = ()) -> None:
+        """Start an empty stream.
+
+        Args:
+            tokenizer: Decodes the ids.
+            stop: The text ends before the first of these strings.
+            prompt: Ids that the text continues.
+        """
         self.text = ""
         self.done = False
         """Whether the text is complete."""
         self._tokenizer = tokenizer
         self._stop = stop
         self._ids: list[int] = []
+        self._before = list(prompt[-_CONTEXT:])
+        """Some tokens are other characters at the beginning of a text than after these."""
         self._held = ""
 
     def push(self, token: int) -> None:
@@ -34,17 +43,21 @@ class TextStream:
         if self.done:
             return
         self._ids.append(token)
-        piece = self._tokenizer.decode(self._ids)
+        piece = self._decode()
         if not piece.endswith(_INCOMPLETE) or len(self._ids) > _LONGEST_CHARACTER:
-            self._ids.clear()
+            self._before, self._ids = self._ids, []
             self._add(piece)
 
     def finish(self) -> None:
         """Complete the text, including what was held back."""
         if not self.done:
-            self._add(self._tokenizer.decode(self._ids))
+            self._add(self._decode())
             self.text += self._held
             self.done = True
+
+    def _decode(self) -> str:
+        before = self._tokenizer.decode(self._before)
+        return self._tokenizer.decode([*self._before, *self._ids])[len(before) :]
 
     def _add(self, piece: str) -> None:
         held = self._held + piece

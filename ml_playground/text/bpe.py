@@ -22,6 +22,8 @@ class BpeTokenizer:
     tokenizer as Hugging Face's ``tokenizer.json``.
     """
 
+    start_of_text = None
+
     def __init__(self, definition: str) -> None:
         """Load a tokenizer.
 

@@ -23,6 +23,8 @@ class CharTokenizer:
     with one byte and a small id, are looked up by that byte; only the others, rare in most texts, are decoded.
     """
 
+    start_of_text = None
+
     def __init__(self, characters: str, *, end_of_text: bool = True) -> None:
         """Create a tokenizer for a vocabulary.
 

@@ -21,6 +21,8 @@ class CharNgramTokenizer:
     grows fast with n.
     """
 
+    start_of_text = None
+
     def __init__(self, tokens: list[str], *, end_of_text: bool = True) -> None:
         """Create a tokenizer for a vocabulary.
 

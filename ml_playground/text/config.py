@@ -28,7 +28,7 @@ class Normalization(Enum):
     NFD = "NFD"
 
 
-BUILT_IN_TOKENIZERS = ("char", "char_ngram", "tiktoken", "bpe")
+BUILT_IN_TOKENIZERS = ("char", "char_ngram", "tiktoken", "bpe", "hf")
 
 
 @dataclass
@@ -74,12 +74,16 @@ class PrepareConfig:
     """Folder of the token files. Unset: ``outputs/data/<preparer>-<fingerprint>``."""
     tokenizer: str = "char"
     """Tokenizer: ``char`` (one character per token), ``char_ngram`` (up to ``ngram`` characters), ``tiktoken`` (the
-    vocabulary of GPT-2 or another OpenAI model), ``bpe`` (trained on the text), or one that another package
-    registers."""
+    vocabulary of GPT-2 or another OpenAI model), ``bpe`` (trained on the text), ``hf`` (a Hugging Face
+    model's own, see ``tokenizer_path``), or one that another package registers."""
     ngram: int = bounded(2, ge=1, le=8)
     """Maximum token length of ``char_ngram``, in characters."""
     encoding: str = "gpt2"
     """Name of the encoding for ``tiktoken``. Its files are downloaded once, or read from $TIKTOKEN_CACHE_DIR."""
+    tokenizer_path: Path | None = None
+    """Folder or hub name of the model whose tokenizer ``hf`` is; usually ``"${train.model.path}"``."""
+    tokenizer_revision: str = "main"
+    """Branch, tag or commit on the hub."""
     vocab_size: int = bounded(4096, ge=257, le=1_000_000)
     """Vocabulary size of ``bpe``, including the 256 bytes and the end-of-text token."""
     val_fraction: float = bounded(0.1, gt=0, lt=1)

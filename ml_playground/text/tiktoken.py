@@ -21,6 +21,8 @@ class TiktokenTokenizer:
     name of the encoding: loading it requires tiktoken's files, see :meth:`__init__`.
     """
 
+    start_of_text = None
+
     def __init__(self, encoding: str) -> None:
         """Load an encoding.
 

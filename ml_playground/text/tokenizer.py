@@ -34,6 +34,11 @@ class Tokenizer(Protocol):
         ...
 
     @property
+    def start_of_text(self) -> int | None:
+        """Id that a text begins with when it is sampled; None for vocabularies without one."""
+        ...
+
+    @property
     def state(self) -> TokenizerState:
         """Everything :func:`load_tokenizer` needs to build the same tokenizer; ``kind`` names the class."""
         ...

@@ -69,17 +69,18 @@ def estimate(model: LanguageModel, config: TrainConfig, hardware: Hardware) -> E
     return Estimate(state, two - one, config.data.batch_size)
 
 
-def refuse_too_large(parameters: int, config: TrainConfig, hardware: Hardware) -> None:
+def refuse_too_large(parameters: int, trained: int, config: TrainConfig, hardware: Hardware) -> None:
     """Compare the memory for the parameters alone with the free memory, before allocating anything.
 
     Args:
-        parameters: Number of trainable parameters; each has a gradient and one or two moments.
+        parameters: Number of parameters.
+        trained: Number of those that are trained; each has a gradient and one or two moments.
 
     Raises:
         TooLargeError: If the model cannot fit.
     """
-    copies = 1 if config.runtime.eval_only else 3
-    free, wanted = free_bytes(hardware.device), 4 * copies * parameters
+    copies = 0 if config.runtime.eval_only else 2
+    free, wanted = free_bytes(hardware.device), 4 * (parameters + copies * trained)
     if free is not None and wanted > free:
         raise TooLargeError(
             f"train.model: {parameters:,} parameters need at least {_size(wanted)} with gradients and optimizer, and"

@@ -164,6 +164,7 @@ import ml_playground as mlp
 class Bytes:
     vocab_size = 257
     end_of_text = 256
+    start_of_text = None
     state = {"kind": "bytes"}
 
     def encode(self, text):

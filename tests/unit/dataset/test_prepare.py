@@ -157,7 +157,7 @@ def test_changed_data_replaces_what_was_there(config: PrepareConfig, change: str
 def test_the_fingerprint_follows_the_settings_of_the_chosen_tokenizer_alone() -> None:
     source = TextInMemory("x", TEXT)
     kinds: dict[str, set[str]] = {}
-    for kind in BUILT_IN_TOKENIZERS:
+    for kind in set(BUILT_IN_TOKENIZERS) - {"hf"}:  # which needs a model
         same = PrepareConfig(preparer="other", tokenizer=kind)
         changed = [
             PrepareConfig(tokenizer=kind, ngram=3),

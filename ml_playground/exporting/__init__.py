@@ -1,0 +1,1 @@
+"""What other programs read: adapters and merged models."""

@@ -1,0 +1,262 @@
+"""Models of Hugging Face, finetuned whole or with LoRA (Hu et al., 2021) through PEFT.
+
+transformers and peft are imported with this module only, which takes seconds.
+"""
+
+# transformers types its functions in part; what they return is checked where it comes in.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, PretrainedConfig, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+from transformers.utils import logging as transformers_logging
+from transformers.utils.hub import cached_file
+
+from ml_playground.durable import open_regular
+from ml_playground.errors import RunFolderError, UserError
+from ml_playground.models.base import Cache, LanguageModel, ModelFamily
+from ml_playground.models.config import HuggingFaceConfig, Method, ModelArgs
+from ml_playground.models.registry import families
+
+_KEY = "train.model.path"
+_SCALES = ("logit_scale", "logits_scaling", "final_logit_softcapping")
+"""Settings by which some architectures change their logits after the head."""
+
+transformers_logging.disable_progress_bar()
+transformers_logging.set_verbosity_error()
+
+
+class TransformersCache:
+    """Keys and values in the layers of transformers' own cache."""
+
+    def __init__(self, config: PretrainedConfig, batch: int, window: int) -> None:
+        """``window``: how many tokens it is used for."""
+        self.batch = batch
+        self.window = window
+        self.length = 0
+        self.rows = 1
+        self.layers = DynamicCache(config=config)
+
+    def expand(self, rows: int) -> None:
+        """Repeat the only row, which stands for all, for a batch of so many."""
+        if self.length and rows > self.rows:
+            self.layers.batch_repeat_interleave(rows)
+        self.rows = rows
+
+
+class PretrainedLanguageModel(LanguageModel):
+    """A causal model of transformers behind this project's interface."""
+
+    sliding_window = False
+
+    def __init__(self, args: ModelArgs, causal: PreTrainedModel) -> None:
+        super().__init__()
+        self._args = args
+        self.block_size = int(args["block_size"])
+        self.causal = causal
+        embedding = causal.get_input_embeddings()
+        assert isinstance(embedding, nn.Embedding)
+        self.vocab_size = embedding.num_embeddings
+
+    @property
+    def args(self) -> ModelArgs:
+        return self._args
+
+    def new_cache(self, batch: int, window: int) -> TransformersCache:
+        return TransformersCache(self.causal.config, batch, window)
+
+    def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        assert cache is None or isinstance(cache, TransformersCache)
+        if cache is None:
+            out = self.causal.base_model(input_ids=ids, use_cache=False)
+        else:
+            cache.expand(len(ids))
+            out = self.causal.base_model(input_ids=ids, past_key_values=cache.layers, use_cache=True)
+            cache.length += ids.shape[1]
+        return cast("Tensor", out.last_hidden_state)
+
+    @property
+    def head_weight(self) -> Tensor:
+        return cast("Tensor", self._head.weight)
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits over the vocabulary, shape (..., vocab_size), for hidden states of shape (..., width)."""
+        return cast("Tensor", self._head(hidden))
+
+    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
+        if type(self._head) is nn.Linear and cast("Tensor | None", self._head.bias) is None:
+            return super().loss(ids, targets)
+        logits = self.head(self.hidden(ids)).flatten(0, 1).float()
+        return F.cross_entropy(logits, targets.flatten(), ignore_index=-1)
+
+    @property
+    def _head(self) -> nn.Module:
+        """A linear layer, or one of PEFT around it."""
+        head: object = self.causal.get_output_embeddings()
+        assert isinstance(head, nn.Module)
+        return head
+
+
+class HuggingFaceFamily(ModelFamily):
+    """Any architecture of transformers' ``AutoModelForCausalLM`` that is part of transformers itself."""
+
+    config = HuggingFaceConfig
+
+    def create(self, args: ModelArgs) -> PretrainedLanguageModel:
+        """Load the pretrained model, with fresh adapters where the method has them.
+
+        Raises:
+            UserError: it cannot be loaded, or does not fit the settings.
+        """
+        return PretrainedLanguageModel({**args, "base_sha256": _digest(args)}, _adapted(_load(args), args))
+
+    def restore(self, args: ModelArgs) -> PretrainedLanguageModel:
+        """The same for a checkpoint, which has the trained weights only.
+
+        Raises:
+            UserError: it cannot be loaded.
+            RunFolderError: the pretrained model is another one than that which was finetuned.
+        """
+        if (digest := _digest(args)) != args["base_sha256"]:
+            raise RunFolderError(
+                f"{_KEY} = {args['path']}: its weights have changed since the checkpoint was written (SHA-256"
+                f" {digest[:12]}, not {str(args['base_sha256'])[:12]}); bring the old ones back, or start afresh in"
+                " another out_dir"
+            )
+        return PretrainedLanguageModel(args, _adapted(_load(args), args))
+
+    def parameter_count(self, args: ModelArgs) -> int:
+        return _count(_skeleton(args).parameters())
+
+    def trained_count(self, args: ModelArgs) -> int:
+        return _count(p for p in _skeleton(args).parameters() if p.requires_grad)
+
+
+def _count(parameters: Iterable[nn.Parameter]) -> int:
+    return sum(parameter.numel() for parameter in parameters)
+
+
+def _skeleton(args: ModelArgs) -> PreTrainedModel:
+    """The model without its numbers."""
+    with torch.device("meta"):
+        return _adapted(AutoModelForCausalLM.from_config(_config(args)), args)
+
+
+def _config(args: ModelArgs) -> PretrainedConfig:
+    """Raises:
+    UserError: there is none that can be used.
+    """
+    path = Path(str(args["path"]))
+    if not path.is_dir() and (path.is_absolute() or len(path.parts) != 2):
+        raise UserError(f"{_KEY} = {path}: is neither a folder nor a name on the hub, such as 'Qwen/Qwen3-0.6B-Base'")
+    try:
+        config = AutoConfig.from_pretrained(str(path), **_source(args))
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{_KEY} = {path}: has no configuration that can be used: {_line(error)}") from None
+    scales = [name for name in _SCALES if getattr(config, name, None) not in (None, 1, 1.0)]
+    if scales:
+        raise UserError(
+            f"{_KEY} = {path}: {scales[0]} = {getattr(config, scales[0])} is not supported; use another model"
+        )
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest and int(args["block_size"]) > longest:
+        raise UserError(
+            f"train.model.block_size = {args['block_size']}: {path} has positions for {longest} tokens; use"
+            f" train.data.block_size = {longest} at most"
+        )
+    if int(args["vocab_size"]) > config.vocab_size:
+        raise UserError(
+            f"{_KEY} = {path}: its vocabulary of {config.vocab_size:,} is smaller than that of the data,"
+            f' {int(args["vocab_size"]):,}; prepare the data with [prepare] tokenizer = "hf" and this tokenizer_path'
+        )
+    assert isinstance(config, PretrainedConfig)
+    return config
+
+
+def _source(args: ModelArgs) -> dict[str, object]:
+    """Where from, for all ``from_pretrained``; code that comes with a model is never run."""
+    local = Path(str(args["path"])).is_dir()
+    return {"revision": args["revision"], "trust_remote_code": False, "local_files_only": local}
+
+
+def _load(args: ModelArgs) -> PreTrainedModel:
+    config, path = _config(args), str(args["path"])
+    try:
+        causal = AutoModelForCausalLM.from_pretrained(
+            path, config=config, dtype=torch.float32, use_safetensors=True, **_source(args)
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"{_KEY} = {path}: has no weights in safetensors that can be used: {_line(error)}") from None
+    assert isinstance(causal, PreTrainedModel)
+    causal.train()
+    return causal
+
+
+def _adapted(causal: PreTrainedModel, args: ModelArgs) -> PreTrainedModel:
+    """Freeze all but the adapters, which are put in place, unless the whole model is trained."""
+    if args["gradient_checkpointing"]:
+        causal.gradient_checkpointing_enable()
+        causal.enable_input_require_grads()
+    if args["peft.method"] == Method.full.name:
+        return causal
+    try:
+        inject_adapter_in_model(lora_config(args, causal), causal)
+    except ValueError:
+        wanted = args["peft.target_modules"]
+        linear = {name.rpartition(".")[2] for name, module in causal.named_modules() if isinstance(module, nn.Linear)}
+        raise UserError(
+            f"train.model.peft.target_modules = {wanted}: {args['path']} has no such modules; there are:"
+            f" {', '.join(sorted(linear))}"
+        ) from None
+    return causal
+
+
+def lora_config(args: ModelArgs, causal: nn.Module) -> LoraConfig:
+    """The adapters of a model, as PEFT describes them."""
+    wanted = str(args["peft.target_modules"]).split(",")
+    return LoraConfig(
+        r=int(args["peft.r"]),
+        lora_alpha=float(args["peft.alpha"]),  # type: ignore[arg-type]  # any number
+        lora_dropout=float(args["peft.dropout"]),
+        target_modules="all-linear" if wanted == ["all-linear"] else wanted,
+        use_rslora=bool(args["peft.use_rslora"]),
+        use_dora=bool(args["peft.use_dora"]),
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in causal.modules()),  # GPT-2's, which are transposed
+        task_type="CAUSAL_LM",
+    )
+
+
+def _digest(args: ModelArgs) -> str:
+    """SHA-256 of the configuration and of all weights of a pretrained model, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in _files(args):
+        with open_regular(path) as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _files(args: ModelArgs) -> list[Path]:
+    folder = Path(str(args["path"]))
+    if not folder.is_dir():
+        name = cached_file(str(folder), "config.json", revision=str(args["revision"]))
+        assert name is not None
+        folder = Path(name).parent
+    return sorted([folder / "config.json", *folder.glob("*.safetensors")])
+
+
+def _line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__
+
+
+families.register("hf")(HuggingFaceFamily())

@@ -1,0 +1,185 @@
+"""Finetuning of models of Hugging Face: the same trainer, with the same promises."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import ml_playground as mlp
+from ml_playground.errors import Stopped
+from ml_playground.models.build import create_model
+from ml_playground.models.config import HuggingFaceConfig
+from ml_playground.runs.train import train
+from tests.integration.conftest import Tiny, differences, last, logged
+from tests.integration.finetuning import ARCHITECTURES, tables, write_model, write_tokenizer
+from tests.integration.test_exactness import stop_at
+
+FOLDER = Path("outputs/tiny")
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("base") / "llama")
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("accumulation", [1, 3])
+@pytest.mark.parametrize("cuts", [(1,), (5,), (9,), (11,), (2, 3, 4)], ids=str)  # updates of each session
+def test_a_resumed_run_is_equal_bit_for_bit(
+    tiny: Tiny, base: Path, monkeypatch: pytest.MonkeyPatch, dropout: float, accumulation: int, cuts: tuple[int, ...]
+) -> None:
+    def config(name: str) -> mlp.ExperimentConfig:
+        data: dict[str, object] = {"grad_accum_steps": accumulation}
+        runtime: dict[str, object] = {"out_dir": name, "ema_decay": 0.9}
+        return tiny(**tables(base, peft={"dropout": dropout}, data=data, runtime=runtime))
+
+    train(config("whole"))
+    for cut in cuts:
+        with monkeypatch.context() as patched:
+            stop_at(patched, cut)
+            with pytest.raises(Stopped):
+                train(config("parts"))
+    train(config("parts"))
+    assert differences(last(Path("whole")).checkpoint, last(Path("parts")).checkpoint) == []
+    assert logged(Path("parts")) == logged(Path("whole"))
+
+
+def test_only_adapters_are_trained_and_saved_and_the_loss_falls(tiny: Tiny, base: Path) -> None:
+    runtime: dict[str, object] = {"ema_decay": 0.9, "max_iters": 40, "eval_interval": 20}
+    train(tiny(**tables(base, optim={"learning_rate": 1e-2}, runtime=runtime)))
+    state = last(FOLDER).checkpoint["state"]
+    for names in (state["model"], state["ema"], state["optimizer"]["exp_avg"]):
+        assert names
+        assert all("lora_" in name for name in names)
+    losses = [entry["val/loss"] for entry in logged(FOLDER) if "val/loss" in entry]
+    assert losses[-1] < losses[0] - 0.1
+
+
+def test_all_weights_are_trained_without_adapters(tiny: Tiny, base: Path) -> None:
+    train(tiny(**tables(base, peft={"method": "full"})))
+    assert set(last(FOLDER).checkpoint["state"]["model"]) == set(mlp.load_trained(FOLDER).model.state_dict())
+
+
+def test_another_pretrained_model_under_the_same_name_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model")
+    train(tiny(**tables(folder, runtime={"max_iters": 4})))
+    write_model(folder, seed=2)
+    with pytest.raises(mlp.UserError, match="its weights have changed since the checkpoint was written"):
+        train(tiny(**tables(folder)))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_trains_resumes_samples_and_merges(tiny: Tiny, tmp_path: Path, architecture: str) -> None:
+    from ml_playground.exporting.finetuned import export_merged
+
+    folder = write_model(tmp_path / architecture, architecture)
+    optim: dict[str, object] = {"learning_rate": 1e-2}
+    train(tiny(**tables(folder, optim=optim, runtime={"max_iters": 4})))
+    config = tiny(**tables(folder, optim=optim, runtime={"max_iters": 8}))
+    assert train(config).step == 8
+    trained = mlp.load_trained(FOLDER)
+    (text,) = mlp.generate_text(trained, "Herr", mlp.SamplingConfig(max_new_tokens=5))
+    assert text.startswith("Herr")
+    assert export_merged(trained, Path("merged"), torch.randint(2, 300, (2, 16))) < 1e-4
+
+
+READ = """
+import sys, torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+base, adapter, merged, ids, out = sys.argv[1:]
+ids = torch.load(ids)
+plain = AutoModelForCausalLM.from_pretrained(base)
+adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter)
+both = [model.eval()(ids).logits.detach() for model in (plain, adapted, AutoModelForCausalLM.from_pretrained(merged))]
+torch.save(both, out)
+"""
+
+
+def test_peft_and_transformers_compute_the_same_with_what_is_exported(tiny: Tiny, base: Path) -> None:
+    from ml_playground.exporting.finetuned import export_adapter, export_merged
+
+    train(tiny(**tables(base, optim={"learning_rate": 1e-2}, peft={"use_rslora": True})))
+    trained = mlp.load_trained(FOLDER)
+    ids = torch.randint(2, 300, (2, 16), generator=torch.Generator().manual_seed(1))
+    export_adapter(trained, Path("adapter"))
+    difference = export_merged(trained, Path("merged"), ids)
+    assert f"more than {difference:.2g}" in Path("merged/README.md").read_text(encoding="utf-8")
+    torch.save(ids, "ids.pt")
+    command = [sys.executable, "-c", READ, str(base), "adapter", "merged", "ids.pt", "logits.pt"]
+    subprocess.run(command, check=True, capture_output=True)
+    plain, adapted, merged = torch.load("logits.pt", weights_only=True)
+    with torch.no_grad():
+        ours = trained.model.eval()(ids)
+    assert not torch.allclose(plain, ours, atol=1e-3)
+    assert torch.allclose(adapted, ours, atol=1e-5)
+    assert torch.allclose(merged, ours, atol=1e-5)
+    with pytest.raises(mlp.UserError, match="adapter: exists; name another folder"):
+        export_adapter(trained, Path("adapter"))
+
+
+def no_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+def pickle_only(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / "pytorch_model.bin")
+
+
+@pytest.mark.parametrize(
+    ("damage", "changes", "problem"),
+    [
+        (shutil.rmtree, {}, r"prepare\.tokenizer_path = .*model: tokenizer\.json cannot be read"),
+        (no_tokenizer, {}, r"tokenizer\.json cannot be read: No such file"),
+        (pickle_only, {}, r"train\.model\.path = .*has no weights in safetensors that can be used"),
+        (None, {"peft": {"target_modules": ["q_prj"]}}, r"target_modules = q_prj: .*no such .*; there are: .*q_proj"),
+        (None, {"data": {"block_size": 65}}, r"block_size = 65: .*has positions for 64 tokens"),
+        (None, {"prepare": {"tokenizer": "bpe", "vocab_size": 400}}, r"vocabulary of 300 is smaller than that of the"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_finetuned_is_refused_in_one_line(
+    tiny: Tiny, tmp_path: Path, damage: object, changes: dict[str, dict[str, object]], problem: str
+) -> None:
+    folder = write_model(tmp_path / "model")
+    if callable(damage):
+        damage(folder)
+    with pytest.raises(mlp.UserError, match=problem) as error:
+        train(tiny(**tables(folder, **{key: dict(value) for key, value in changes.items()})))
+    assert "\n" not in str(error.value)
+
+
+def test_a_tokenizer_without_an_end_token_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    write_tokenizer(tmp_path / "model")
+    (tmp_path / "model" / "tokenizer_config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(mlp.UserError, match="names no eos_token"):
+        mlp.prepare(tiny(**tables(tmp_path / "model")))
+
+
+def test_a_real_pretrained_model_writes_what_it_should(shared: Path) -> None:
+    model = create_model(HuggingFaceConfig(path=shared / "tiny-lm" / "stories260K", block_size=512).args(512))
+    config = mlp.PrepareConfig(tokenizer="hf", tokenizer_path=shared / "tiny-lm" / "stories260K")
+    from ml_playground.text.tokenizer import train_tokenizer
+
+    trained = mlp.Trained(Path("base"), 0, model, train_tokenizer(config, []), [])
+    (text,) = mlp.generate_text(trained, "", mlp.SamplingConfig(max_new_tokens=200, temperature=0.0), dtype="float32")
+    expected = (shared / "tiny-lm" / "stories260K-expected-greedy.txt").read_text(encoding="utf-8")
+    assert text.strip() == expected.strip()
+
+
+def test_a_real_pretrained_model_learns_shakespeare(shared: Path, tiny: Tiny) -> None:
+    changes = tables(
+        shared / "tiny-lm" / "stories260K",
+        data={"batch_size": 8, "block_size": 128},
+        optim={"learning_rate": 5e-3, "weight_decay": 0.0},
+        runtime={"max_iters": 60, "eval_interval": 60, "eval_iters": 20, "threads": 1},
+        prepare={"preparer": "shakespeare", "input": str(shared / "tinyshakespeare" / "input.txt")},
+    )
+    train(tiny(**changes))
+    before, after = (entry["val/loss"] for entry in logged(FOLDER) if "val/loss" in entry)
+    assert after < 0.75 * before
