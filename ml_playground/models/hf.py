@@ -205,7 +205,7 @@ def _load(args: ModelArgs) -> PreTrainedModel:
 def _adapted(causal: PreTrainedModel, args: ModelArgs) -> PreTrainedModel:
     """Freeze all but the adapters, which are put in place, unless the whole model is trained."""
     if args["gradient_checkpointing"]:
-        causal.gradient_checkpointing_enable()
+        causal.activation_checkpointing_enable()
         causal.enable_input_require_grads()
     if args["peft.method"] == Method.full.name:
         return causal

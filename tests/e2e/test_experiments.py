@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.e2e.conftest import Invoke
+from tests.integration.finetuning import write_model
 from tests.unit.experiments.bundestag.protocols import old_xml, protocol_xml
 
 NAMES = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.toml"))
@@ -18,9 +19,7 @@ defaults = ["{name}"]
 preparer = "{preparer}"
 input = "{input}"
 [train.model]
-n_layer = 1
-n_head = 1
-n_embd = 8
+{model}
 [train.data]
 batch_size = 2
 block_size = 8
@@ -53,11 +52,15 @@ def shrink(name: str, source: str) -> str:
         pytest.importorskip("tiktoken")
         if not Path("cache").is_dir():
             pytest.skip("needs GPT-2's vocabulary from ../shared/data, which is not here")
-    return SHRUNK.format(name=name, preparer=preparer_of(name), input=source)
+    model = "n_layer = 1\nn_head = 1\nn_embd = 8"
+    if name.endswith("_lora"):
+        model = 'path = "model"'
+        write_model(Path("model"))
+    return SHRUNK.format(name=name, preparer=preparer_of(name), input=source, model=model)
 
 
 def preparer_of(name: str) -> str:
-    return name.removesuffix("_cpu").removesuffix("_nanogpt")
+    return "bundestag_char" if name.endswith("_lora") else name.removesuffix("_cpu").removesuffix("_nanogpt")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -59,5 +59,6 @@ def write_tokenizer(folder: Path) -> None:
 def tables(folder: Path, **changes: dict[str, object]) -> dict[str, dict[str, object]]:
     """``[prepare]`` and ``[train]`` of an experiment that finetunes the model in a folder."""
     prepare = {"tokenizer": "hf", "tokenizer_path": str(folder)}
-    train: dict[str, object] = {"model": {"family": "hf", "path": str(folder), "peft": changes.pop("peft", {})}}
+    model: dict[str, object] = {"family": "hf", "path": str(folder), "peft": changes.pop("peft", {})}
+    train: dict[str, object] = {"model": {**model, **changes.pop("model", {})}}
     return {"prepare": {**prepare, **changes.pop("prepare", {})}, "train": {**train, **changes}}

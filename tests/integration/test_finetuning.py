@@ -60,6 +60,13 @@ def test_only_adapters_are_trained_and_saved_and_the_loss_falls(tiny: Tiny, base
     assert losses[-1] < losses[0] - 0.1
 
 
+def test_gradient_checkpointing_changes_no_loss(tiny: Tiny, base: Path) -> None:
+    for name, on in (("plain", False), ("checkpointed", True)):
+        changes = tables(base, model={"gradient_checkpointing": on}, runtime={"out_dir": name})
+        train(tiny(**changes))
+    assert logged(Path("plain")) == logged(Path("checkpointed"))
+
+
 def test_all_weights_are_trained_without_adapters(tiny: Tiny, base: Path) -> None:
     train(tiny(**tables(base, peft={"method": "full"})))
     assert set(last(FOLDER).checkpoint["state"]["model"]) == set(mlp.load_trained(FOLDER).model.state_dict())
