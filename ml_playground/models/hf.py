@@ -130,7 +130,7 @@ class HuggingFaceFamily(ModelFamily):
         if (digest := _digest(args)) != args["base_sha256"]:
             raise RunFolderError(
                 f"{_KEY} = {args['path']}: its weights have changed since the checkpoint was written (SHA-256"
-                f" {digest[:12]}, not {str(args['base_sha256'])[:12]}); bring the old ones back, or start afresh in"
+                f" {digest[:12]}, not {str(args['base_sha256'])[:12]}); restore them, or start over in"
                 " another out_dir"
             )
         return PretrainedLanguageModel(args, _adapted(_load(args), args))

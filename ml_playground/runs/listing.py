@@ -50,7 +50,7 @@ def find_runs(root: Path = OUTPUTS) -> list[RunSummary]:
                 manifest = read_manifest(path.parent)  # read again: it may have ended and released its lock since
                 status = "interrupted" if manifest.status == "running" else manifest.status
         except (OSError, ValueError, TypeError, RecursionError):
-            say(f"{path}: cannot be read; left out")
+            say(f"{path}: cannot be read; skipped")
             continue
         runs.append(RunSummary(path.parent, manifest, status, sum(map(_size, _files(path.parent)))))
     return runs

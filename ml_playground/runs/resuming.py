@@ -31,10 +31,10 @@ def check_resume(
     for problem in found.rejected:
         say(f"warning: {problem}; using another checkpoint")
     folder, now = config.train.runtime.out_dir, settings(config)
-    afresh = f"set another train.runtime.out_dir, or delete {LAST}.pt and {BEST}.pt, to start afresh"
+    start_over = f"set another train.runtime.out_dir, or delete {LAST}.pt and {BEST}.pt, to start over"
     if found.checkpoint["data"] != dataset.meta.fingerprint:
         raise RunFolderError(
-            f"{folder}: was trained on other data or another tokenizer; bring the text back, or {afresh}"
+            f"{folder}: was trained on other data or another tokenizer; restore the text, or {start_over}"
         )
     saved, vocab_size = completed(found.checkpoint["config"], config), dataset.meta.vocab_size
     model = config_from(found.checkpoint["model_args"])
@@ -45,9 +45,9 @@ def check_resume(
         if change.rule is Rule.refused:
             raise RunFolderError(
                 f"{folder}: {change.key} = {change.now}: cannot change during a run, which has"
-                f" {change.before}; set it back, or {afresh}"
+                f" {change.before}; set it back, or {start_over}"
             )
-    _refuse_conflicts(found, config, afresh)
+    _refuse_conflicts(found, config, start_over)
     if changes:
         say("settings that have changed since the checkpoint:")
         table = Table(["setting", "in the checkpoint", "in the file", "used"])
@@ -55,9 +55,9 @@ def check_resume(
             table.add(change.key, _shown(change.before), _shown(change.now), change.rule.value)
         table.say()
     if best_criterion(saved) != best_criterion(now):
-        say("what is best is decided anew from here on: its measure has changed")
+        say("the best checkpoint is tracked anew from here, because what decides it has changed")
     if hardware.dtype is torch.float16 and not found.checkpoint["state"]["scaler"]:
-        say("the scale of the loss, which float16 needs, starts anew: the checkpoint has none")
+        say("the loss scale, which float16 needs, starts at its default: the checkpoint has none")
 
 
 def _model_settings(model: ModelConfig, vocab_size: int) -> dict[str, object]:
@@ -65,7 +65,7 @@ def _model_settings(model: ModelConfig, vocab_size: int) -> dict[str, object]:
     return {f"train.model.{name}": value for name, value in model.args(vocab_size).items()}
 
 
-def _refuse_conflicts(found: LoadedCheckpoint, config: ExperimentConfig, afresh: str) -> None:
+def _refuse_conflicts(found: LoadedCheckpoint, config: ExperimentConfig, start_over: str) -> None:
     """Check the effective settings again, with the model of the checkpoint."""
     train = config.train
     try:
@@ -73,7 +73,7 @@ def _refuse_conflicts(found: LoadedCheckpoint, config: ExperimentConfig, afresh:
     except SettingError as error:
         raise RunFolderError(
             f"{train.runtime.out_dir}: {error.keys[0]}: {error.problem} in the checkpoint, whose model stays as it is;"
-            f" change {error.keys[0]}, or {afresh}"
+            f" change {error.keys[0]}, or {start_over}"
         ) from None
 
 

@@ -45,7 +45,7 @@ class SamplingConfig:
     min_p: float = bounded(0.0, ge=0, le=1)
     """Keep tokens with at least this fraction of the probability of the most likely token; 0 keeps all."""
     repetition_penalty: float = bounded(1.0, gt=0, le=1000)
-    """Penalizes tokens that already occur in the prompt or sample; 1 is no penalty, 1.1 to 1.3 is typical."""
+    """Penalizes tokens that already occur in the prompt or sample; 1 means no penalty, 1.1 to 1.3 is typical."""
     stop: list[str] = field(default_factory=list[str])
     """Stop strings: a sample ends before the first occurrence of any of them."""
 
@@ -72,7 +72,7 @@ def check_sampling(sampling: SamplingConfig) -> None:
     if sampling.repetition_penalty < _LEAST_PENALTY:
         raise SettingError(
             ("sample.sample.repetition_penalty",),
-            f"repetition_penalty = {sampling.repetition_penalty} is too small to divide by; 1 is no penalty",
+            f"repetition_penalty = {sampling.repetition_penalty} is too small to divide by; 1 means no penalty",
         )
     if "" in sampling.stop:
         raise SettingError(("sample.sample.stop",), "an empty string would stop every sample at once; remove it")

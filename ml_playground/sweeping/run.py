@@ -42,7 +42,7 @@ def run_sweep(sweep: Sweep) -> None:
             f"{sweep.folder}: {error}; trials are kept: fix that, then run the same command to resume"
         ) from error
     if elsewhere := study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        say(f"{len(elsewhere)} more trials are at work in another start of this sweep")
+        say(f"{len(elsewhere)} more trials are running in another process of this sweep")
 
 
 def _run_trials(sweep: Sweep, study: optuna.Study, engine: Engine) -> None:

@@ -203,7 +203,7 @@ def _choices_problem(values: list[object], hint: object, field: dataclasses.Fiel
 def _range_problem(table: dict[str, object], hint: object, field: dataclasses.Field[object]) -> str | None:
     kind = plain_type(hint)
     if kind is not int and kind is not float:
-        return "is no number and has no range; list the choices"
+        return "is not a number and has no range; list the choices"
     if unknown := set(table) - _RANGE_KEYS:
         return f"'{min(unknown)}' is unknown; a range has low, high, step and log"
     if missing := {"low", "high"} - set(table):

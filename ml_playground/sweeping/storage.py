@@ -168,7 +168,7 @@ def _translated(database: Database, error: BaseException) -> StudyError:
 def _damaged(path: Path, problem: str) -> StudyError:
     return StudyError(
         f"{path}: the study's database is damaged: {' '.join(problem.split())}; restore it from a backup, or move"
-        f" {path.parent} away to start anew"
+        f" {path.parent} away to start over"
     )
 
 

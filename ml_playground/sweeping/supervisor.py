@@ -71,12 +71,14 @@ class Supervisor:
         if not left:
             self._deaths[-1, None] += 1
             if self._deaths[-1, None] >= limit:
-                raise RunError(f"{self._sweep.folder}: {limit} workers have died without a trial; see {LOG} there")
+                raise RunError(
+                    f"{self._sweep.folder}: {limit} workers crashed before they had a trial; see {LOG} there"
+                )
 
     def _give_up(self, trial: FrozenTrial, step: int | None, code: int) -> None:
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         where = f"at step {step:,}" if step is not None else "before its first step"
-        times = f"{self._sweep.config.max_failures} workers have died of it {where}, the last by {name}"
+        times = f"{self._sweep.config.max_failures} workers crashed running it {where}, the last by {name}"
         # SIGKILL probably came from the kernel's out-of-memory killer.
         killed = code == -signal.SIGKILL
         state = TrialState.PRUNED if killed else TrialState.FAIL

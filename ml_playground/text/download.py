@@ -119,7 +119,7 @@ class Downloader:
                 says where to put the file manually.
         """
         if not re.fullmatch(r"https?://\S+", url, re.IGNORECASE):
-            raise _failure(repr(url), "is no http or https address", path)
+            raise _failure(repr(url), "is not an http or https address", path)
         try:
             if _is_there(path, sha256):
                 return

@@ -156,7 +156,7 @@ class TextFile:
             while block := file.read(_BLOCK):
                 if b"\0" in block:
                     raise DataError(
-                        f"{self.path}: byte {position + block.index(0)} is NUL, so this is no text in UTF-8 or cp1252;"
+                        f"{self.path}: byte {position + block.index(0)} is NUL, so this is not text in UTF-8 or cp1252;"
                         " save it as UTF-8"
                     )
                 hashed.result()

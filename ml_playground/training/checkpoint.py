@@ -185,8 +185,7 @@ def _first_good(paths: list[Path]) -> LoadedCheckpoint | None:
             rejected.append(str(error))
     if rejected:
         raise CheckpointError(
-            f"no checkpoint can be used: {'; '.join(rejected)}; bring back a good one, or start afresh in another"
-            " out_dir"
+            f"no checkpoint can be used: {'; '.join(rejected)}; restore a good one, or start over in another out_dir"
         )
     return None
 
@@ -249,12 +248,12 @@ def _read(path: Path, known: dict[str, Manifest]) -> tuple[Checkpoint, Manifest]
         raise CheckpointError(f"{path} does not match its manifest's SHA-256")
     content = load_tensors(path)
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
-        raise CheckpointError(f"{path} is no checkpoint: it does not say its format")
+        raise CheckpointError(f"{path} is not a checkpoint: it has no format")
     if content["format"] not in (1, FORMAT):
         raise CheckpointError(f"{path} has format {content['format']}; this version reads 1 and {FORMAT}")
     _upgrade(cast("dict[str, object]", content))
     if problem := schema_mismatch(cast("object", content), Checkpoint, "checkpoint"):
-        raise CheckpointError(f"{path} is no checkpoint: {problem}")
+        raise CheckpointError(f"{path} is not a checkpoint: {problem}")
     checkpoint, manifest = cast("Checkpoint", content), known[digest]
     if checkpoint["state"]["progress"].get("step") != manifest.step:
         raise CheckpointError(f"{path} is not of step {manifest.step}, as its manifest says")

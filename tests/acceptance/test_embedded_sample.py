@@ -16,7 +16,7 @@ def test_the_main_job_starts_on_the_embedded_sample_and_says_so(workspace: Path)
         cwd=workspace, capture_output=True, text=True, check=True,
     )  # fmt: skip
     first = result.stderr.splitlines()[0]
-    assert "the embedded sample" in first
+    assert "the built-in sample" in first
     assert "data/bundestag_char/input.txt" in first
     manifest = json.loads((workspace / "outputs/bundestag_char/run.json").read_text(encoding="utf-8"))
     assert (manifest["status"], manifest["step"]) == ("finished", 40)

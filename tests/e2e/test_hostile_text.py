@@ -21,12 +21,12 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "text: is empty; put text into it"),
     "one character": (b"x", "1 characters are too few to split into train and val"),
     "only a byte order mark": (b"\xef\xbb\xbf", "0 characters are too few"),
-    "binary": (bytes(range(256)) * 8, "is NUL, so this is no text"),
+    "binary": (bytes(range(256)) * 8, "is NUL, so this is not text"),
     "NUL bytes": (b"text\0text", "byte 4 is NUL"),
-    "UTF-16": ("Größe".encode("utf-16"), "is NUL, so this is no text in UTF-8 or cp1252; save it as UTF-8"),
+    "UTF-16": ("Größe".encode("utf-16"), "is NUL, so this is not text in UTF-8 or cp1252; save it as UTF-8"),
     "neither encoding": (b"Gr\x81\xff\x8d", "byte 2 (in line 1) is not UTF-8; fix that place"),
     "unpaired surrogates": ("Gr\ud800\u014f".encode("utf-8", "surrogatepass"), "byte 2 (in line 1) is not UTF-8"),
-    "cut XML": (b"<dbtplenarprotokoll>", "is no well-formed XML"),
+    "cut XML": (b"<dbtplenarprotokoll>", "is not well-formed XML"),
     "another XML": (b"<html></html>", "its root element is 'html'"),
 }
 

@@ -60,7 +60,7 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "unknown key of a range": (LR + "{ low = 0.1, high = 0.3, base = 2 }", 3, "space.train.optim.learning_rate", "'base' is unknown"),
     "bound of the wrong type": ("[space]\ntrain.data.batch_size = { low = 1, high = 4.5 }", 3, "space.train.data.batch_size", "high must be an integer"),
     "bound out of range": ("[space]\ntrain.data.batch_size = { low = 0, high = 4 }", 3, "space.train.data.batch_size", "low = 0 is out of range"),
-    "range of what is no number": ('[space]\ntrain.runtime.device = { low = 1, high = 2 }', 3, "space.train.runtime.device", "is no number and has no range"),
+    "range of what is no number": ('[space]\ntrain.runtime.device = { low = 1, high = 2 }', 3, "space.train.runtime.device", "is not a number and has no range"),
     "range of infinite length": (LR + "{ low = 0.1, high = inf }", 3, "space.train.optim.learning_rate", "use a finite one"),
     "the run folder": ('[space]\ntrain.runtime.out_dir = ["a", "b"]', 3, "space.train.runtime.out_dir", "every trial has its own folder"),
     "the length": ("[space]\ntrain.runtime.max_iters = [10, 20]", 3, "space.train.runtime.max_iters", "it follows from the budget; set tokens"),

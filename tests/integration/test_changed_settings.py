@@ -45,7 +45,7 @@ def test_another_metric_starts_the_best_anew(tiny: Tiny, capsys: pytest.CaptureF
     own = Path("outputs/tiny/ckpt_step000004_mine.pt")
     own.write_bytes(b"a copy of somebody's")
     train(tiny(train={"runtime": {"max_iters": 16}}))
-    assert "what is best is decided anew" in capsys.readouterr().err
+    assert "the best checkpoint is tracked anew" in capsys.readouterr().err
     record = json.loads(Path("outputs/tiny/run.json").read_text(encoding="utf-8"))
     assert (record["best"], record["best_step"]) == (record["val_loss"], 16)
     assert own.read_bytes() == b"a copy of somebody's"

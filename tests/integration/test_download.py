@@ -325,7 +325,7 @@ def test_a_refused_connection_is_tried_again_and_then_named(path: Path, capsys: 
     "url", ["ftp://host/file", "file:///etc/hostname", "/etc/hostname", "", "http://", "https://a\nb"]
 )
 def test_only_web_addresses_are_taken(path: Path, url: str) -> None:
-    with pytest.raises(DataError, match=r"is no http or https address; .* put it at") as error:
+    with pytest.raises(DataError, match=r"is not an http or https address; .* put it at") as error:
         download(url, path, None)
     assert "\n" not in str(error.value)
     assert not path.parent.exists()

@@ -53,7 +53,7 @@ def test_what_cannot_be_read_is_named_and_left_out(workspace: Path, capsys: pyte
         (workspace / "outputs" / name / "run.json").write_text(content, encoding="utf-8")
     print_runs()
     captured = capsys.readouterr()
-    assert captured.err.count("cannot be read; left out") == 4
+    assert captured.err.count("cannot be read; skipped") == 4
     assert captured.out == "no runs in outputs; start one with  mlp-run experiment=NAME\n"
 
 
@@ -99,4 +99,4 @@ def test_a_record_that_was_changed_is_left_out_and_the_others_are_listed(
     print_runs(tmp_path)
     captured = capsys.readouterr()
     assert [line.split()[0] for line in captured.out.splitlines()] == ["name", "good"]
-    assert captured.err.count("run.json: cannot be read; left out") == 4
+    assert captured.err.count("run.json: cannot be read; skipped") == 4

@@ -210,7 +210,7 @@ def test_a_trial_that_kills_its_workers_is_given_up(workspace: Path) -> None:
     reasons = [row["reason"] for row in read_table(FOLDER)]
     assert len(reasons) == 2
     for reason in reasons:
-        assert reason.startswith("2 workers have died of it ")
+        assert reason.startswith("2 workers crashed running it ")
         assert reason.endswith(", the last by SIGKILL: out of memory?")
 
 

@@ -84,7 +84,7 @@ def _parse(content: bytes) -> Element:
         raise DataError("defines or refers to entities, which are not read for safety; remove them") from None
     except (ParseError, ValueError, LookupError) as error:
         # ValueError and LookupError: the parser does not know the encoding.
-        raise DataError(f"is no well-formed XML in the encoding that it declares: {error}") from None
+        raise DataError(f"is not well-formed XML in its declared encoding: {error}") from None
     level = [root]
     for _ in range(_DEEPEST):
         level = [child for element in level for child in element]

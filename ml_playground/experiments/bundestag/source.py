@@ -31,7 +31,9 @@ def bundestag(config: PrepareConfig) -> TextSource:
         files = files_below(path)
         return _corpus(config, f"{path} ({len(files):,} files)", files)
     if config.input is None and not path.exists():
-        return TextInMemory(f"the embedded sample, for there is no {path}; put your own text there", sample_text())
+        return TextInMemory(
+            f"the built-in sample, because {path} does not exist; put your own text there", sample_text()
+        )
     return _corpus(config, f"{path} (a protocol)", [path]) if looks_like_xml(path) else TextFile(path)
 
 

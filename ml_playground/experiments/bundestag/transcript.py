@@ -75,7 +75,7 @@ def _whole_number(text: str | None, what: str) -> int:
     try:
         return int(text or "")
     except ValueError:
-        raise DataError(f"its {what} is {text!r}, which is no number") from None
+        raise DataError(f"its {what} is {text!r}, which is not a number") from None
 
 
 def _date(text: str | None) -> date:
@@ -83,4 +83,4 @@ def _date(text: str | None) -> date:
     try:
         return datetime.strptime(day, "%d.%m.%Y").date() if "." in day else date.fromisoformat(day)
     except ValueError:
-        raise DataError(f"its date is {text!r}, which is no date") from None
+        raise DataError(f"its date is {text!r}, which is not a date") from None

@@ -88,8 +88,8 @@ def test_bundestag_char_reads_the_default_file_where_the_user_put_one(workspace:
 def test_bundestag_char_says_that_it_uses_the_sample_and_where_text_belongs(workspace: Path) -> None:
     source = find_preparer("bundestag_char")(PrepareConfig(preparer="x"))
     assert isinstance(source, TextInMemory)
-    assert "embedded sample" in source.description
-    assert "there is no data/bundestag_char/input.txt" in source.description
+    assert "built-in sample" in source.description
+    assert "data/bundestag_char/input.txt does not exist" in source.description
 
 
 def test_an_input_that_is_named_but_missing_is_an_error_and_not_the_sample(workspace: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_sweep_without_a_score_is_an_error_that_counts_the_reasons(workspace: 
         (TrialState.PRUNED, "diverged: its val_loss is not finite"),
         (TrialState.PRUNED, "out of memory: 8 GB"),
         (TrialState.PRUNED, "by hyperband after 128 tokens"),
-        (TrialState.PRUNED, "3 workers have died of it at step 2, the last by SIGKILL: out of memory?"),
+        (TrialState.PRUNED, "3 workers crashed running it at step 2, the last by SIGKILL: out of memory?"),
     )
     with pytest.raises(RunError) as error:
         write_results(sweep, study)

@@ -73,7 +73,7 @@ def test_a_new_file_whose_manifest_was_not_yet_written_gives_way_to_the_one_befo
 def test_where_all_are_damaged_nothing_is_trained_over(tmp_path: Path) -> None:
     save(tmp_path, 1)
     (tmp_path / "ckpt_last.pt").write_bytes(b"x")
-    with pytest.raises(CheckpointError, match=r"no checkpoint can be used: .*bring back a good one"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint can be used: .*restore a good one"):
         checkpoints.find(tmp_path, LAST, BEST)
 
 
