@@ -82,6 +82,6 @@ def test_sigkill_at_ten_random_moments(long: Path) -> None:
             os.kill(process.pid, KILL)
         process.join(60)
         assert process.exitcode in (0, -KILL), children.log(long)
-        if (long / "data" / "set").exists():
+        if (long / "data" / "set" / "meta.json").exists():  # which is written last; without it there is no dataset
             open_dataset(long / "data" / "set")
     assert_next_prepare_is_whole(long)
