@@ -61,7 +61,7 @@ def test_the_fingerprint_follows_files_layout_and_policy(mixed: Path) -> None:
 BAD = {
     "empty.txt": (b"", "is empty"),
     "empty.xml": (b"", "is empty"),
-    "cut.xml": (protocol_xml(7, "09.12.2021")[:-30].encode(), "no well-formed XML"),
+    "cut.xml": (protocol_xml(7, "09.12.2021")[:-30].encode(), "not well-formed XML"),
     "page.xml": (b"<html/>", "root element is 'html'"),
     "laughs.xml": (b'<!DOCTYPE x [<!ENTITY a "ha">]><dbtplenarprotokoll/>', "refers to entities"),
     "binary.txt": (b"\x7fELF\0", "is NUL"),

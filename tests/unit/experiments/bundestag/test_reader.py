@@ -39,7 +39,7 @@ def test_entities_are_refused(tmp_path: Path, doctype: str, text: str) -> None:
 def test_an_entity_of_a_dtd_elsewhere_is_not_fetched_but_refused(tmp_path: Path) -> None:
     (tmp_path / "x.dtd").write_text('<!ENTITY who "Niemand">', encoding="utf-8")
     doctype = f'<!DOCTYPE dbtplenarprotokoll SYSTEM "{(tmp_path / "x.dtd").as_uri()}">'
-    refused(tmp_path / "x.xml", doctype + SITTING.format("&who;"), "no well-formed XML.*undefined entity")
+    refused(tmp_path / "x.xml", doctype + SITTING.format("&who;"), "not well-formed XML.*undefined entity")
 
 
 def test_a_dtd_is_named_by_real_files_and_not_fetched(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_an_empty_file(tmp_path: Path, content: bytes) -> None:
     ids=["text", "cut off", "two roots", "NUL", "cp1252", "zip", "unknown", "multi-byte"],
 )
 def test_malformed_files_and_wrong_encodings(tmp_path: Path, content: bytes | str) -> None:
-    refused(tmp_path / "x.xml", content, "no well-formed XML in the encoding that it declares")
+    refused(tmp_path / "x.xml", content, "not well-formed XML in its declared encoding")
 
 
 @pytest.mark.parametrize("text", ["Fu\ufffdr", "FÃ¼r", "StraÃŸe", "Ãœber"])
