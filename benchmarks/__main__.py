@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import (
     ablation,
+    finetuning,
     parity,
     parts,
     preparing,
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "sampling": sampling.measure,
     "saving": saving.measure,
     "sweeping": sweeping.measure,
+    "finetuning": finetuning.measure,
 }
 
 
@@ -43,7 +45,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
-        epilog="Peers are found through the environment: NANOGPT=path/to/nanoGPT TINY_SHAKESPEARE=path/to/input.txt",
+        epilog="Peers are found through the environment: NANOGPT=path/to/nanoGPT TINY_SHAKESPEARE=path/to/input.txt"
+        " TINY_LM=path/to/model",
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--rounds", type=int, default=3, help="how often each program runs, in turn")

@@ -11,13 +11,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, PretrainedConfig, PreTrainedModel
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    AutoConfig,
+    AutoModelForCausalLM,
+    DynamicCache,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.pytorch_utils import Conv1D
 from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
@@ -26,14 +36,44 @@ from ml_playground.durable import open_regular
 from ml_playground.errors import RunFolderError, UserError
 from ml_playground.models.base import Cache, LanguageModel, ModelFamily
 from ml_playground.models.config import HuggingFaceConfig, Method, ModelArgs
+from ml_playground.models.kernels.attention import causal_attention
 from ml_playground.models.registry import families
 
 _KEY = "train.model.path"
+_ATTENTION = "ml_playground"
 _SCALES = ("logit_scale", "logits_scaling", "final_logit_softcapping")
 """Settings by which some architectures change their logits after the head."""
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
+
+
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **settings: Any,  # what an architecture hands to its attention
+) -> tuple[Tensor, None]:
+    """This project's attention where it computes the same, else torch's; shape (batch, tokens, heads, head width).
+
+    Its products are in bfloat16 under autocast on CPUs, where torch's backward is several times slower.
+    """
+    plain = attention_mask is None and scaling in (None, query.shape[-1] ** -0.5) and not settings.get("sliding_window")
+    if plain and 1 < query.shape[2] == key.shape[2]:
+        shared = query.shape[1] // key.shape[1]
+        key, value = (x.repeat_interleave(shared, 1) if shared > 1 else x for x in (key, value))
+        return causal_attention(query, key, value, dropout).transpose(1, 2).contiguous(), None
+    return sdpa_attention_forward(
+        module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **settings
+    )
+
+
+AttentionInterface.register(_ATTENTION, _attention)
+AttentionMaskInterface.register(_ATTENTION, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
 
 
 class TransformersCache:
@@ -193,7 +233,12 @@ def _load(args: ModelArgs) -> PreTrainedModel:
     config, path = _config(args), str(args["path"])
     try:
         causal = AutoModelForCausalLM.from_pretrained(
-            path, config=config, dtype=torch.float32, use_safetensors=True, **_source(args)
+            path,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            attn_implementation=_ATTENTION,
+            **_source(args),
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{_KEY} = {path}: has no weights in safetensors that can be used: {_line(error)}") from None

@@ -190,3 +190,27 @@ def test_a_real_pretrained_model_learns_shakespeare(shared: Path, tiny: Tiny) ->
     train(tiny(**changes))
     before, after = (entry["val/loss"] for entry in logged(FOLDER) if "val/loss" in entry)
     assert after < 0.75 * before
+
+
+def test_attention_computes_what_that_of_torch_does(base: Path) -> None:
+    from ml_playground.models.hf import PretrainedLanguageModel  # imports transformers, which takes seconds
+
+    torch.manual_seed(1)
+    config = HuggingFaceConfig(path=base, block_size=64)
+    model = create_model(config.args(300))
+    assert isinstance(model, PretrainedLanguageModel)
+    ids = torch.randint(300, (2, 33))
+
+    def loss_and_gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = model.loss(ids[:, :-1], ids[:, 1:])
+        loss.backward()
+        return [loss.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)]
+
+    ours = loss_and_gradients()
+    model.causal.set_attn_implementation("eager")
+    theirs = loss_and_gradients()
+    assert len(ours) > 1
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.allclose(one, other, atol=2e-2 * float(other.abs().max()) + 1e-6)

@@ -1,0 +1,151 @@
+"""LoRA finetuning, side by side with transformers' own Trainer on the same model, batches, adapters and seed."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch.utils.data import IterableDataset
+
+import ml_playground as mlp
+from ml_playground.dataset.batches import Batches
+from ml_playground.models.build import create_model
+from ml_playground.models.hf import PretrainedLanguageModel
+from ml_playground.training.config import Dtype
+from ml_playground.training.rng import seed_everything
+
+STEPS, WARM = 120, 20
+EXPERIMENT = """
+[prepare]
+preparer = "shakespeare_char"
+input = "{text}"
+tokenizer = "hf"
+tokenizer_path = "{model}"
+dataset_dir = "{folder}/data"
+[train.model]
+family = "hf"
+path = "{model}"
+[train.model.peft]
+r = 16
+alpha = 32
+[train.data]
+batch_size = 8
+block_size = 128
+[train.optim]
+learning_rate = 1e-3
+weight_decay = 0.0
+[train.schedule]
+decay = "constant"
+[train.runtime]
+out_dir = "{folder}/run"
+device = "cpu"
+dtype = "{dtype}"
+compile = "off"
+max_iters = {steps}
+eval_interval = {steps}
+eval_iters = 1
+log_interval = 1
+"""
+
+
+class Windows(IterableDataset[dict[str, torch.Tensor]]):
+    """The windows of our batches, one after the other. transformers shifts the labels itself."""
+
+    def __init__(self, batches: Batches, seed: int) -> None:
+        self._batches, self._seed = batches, seed
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        for step in range(STEPS):
+            batch = self._batches.random(self._seed, step)
+            for inputs, targets in zip(batch.inputs, batch.targets, strict=True):
+                ids = torch.cat([inputs, targets[-1:]])
+                yield {"input_ids": ids, "labels": ids}
+
+
+def measure(rounds: int) -> None:
+    """Train both in turn, and print median tokens per second and how far the losses are apart."""
+    model, text = os.environ.get("TINY_LM"), os.environ.get("TINY_SHAKESPEARE")
+    if not model or not text:
+        print("skipped: set TINY_LM to the folder of a small model, and TINY_SHAKESPEARE to the text")
+        return
+    for dtype in ("float32", "bfloat16"):
+        _compare(dtype, rounds, text, model)
+
+
+def _compare(dtype: str, rounds: int, text: str, model: str) -> None:
+    speeds: dict[str, list[float]] = {"this project": [], "transformers' Trainer": []}
+    losses: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "lora.toml"
+            experiment = EXPERIMENT.format(text=text, model=model, folder=name, steps=STEPS, dtype=dtype)
+            path.write_text(experiment, encoding="utf-8")
+            config = mlp.load_experiment("lora", path)
+            for which, program in (("this project", _ours), ("transformers' Trainer", _theirs)):
+                losses[which], seconds = program(config)
+                tokens = config.train.data.batch_size * config.train.data.block_size
+                speeds[which].append(tokens / statistics.median(seconds[WARM:]))
+    base = statistics.median(speeds["transformers' Trainer"])
+    print(f"\n{dtype}:\n\n| program | tokens/s, median | ratio | loss, first and last ten steps |\n|---|---|---|---|")
+    for which, each in speeds.items():
+        first, last = statistics.mean(losses[which][:10]), statistics.mean(losses[which][-10:])
+        speed = statistics.median(each)
+        print(f"| {which} | {speed:,.0f} | {speed / base:.2f}x | {first:.4f}, {last:.4f} |")
+    apart = max(abs(a - b) / b for a, b in zip(*losses.values(), strict=True))
+    print(f"\nlargest difference of a step's loss: {100 * apart:.3f} %")
+
+
+def _ours(config: mlp.ExperimentConfig) -> tuple[list[float], list[float]]:
+    mlp.train(config)
+    lines = (config.train.runtime.out_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    steps = [entry for entry in entries if "train/loss" in entry]
+    return [e["train/loss"] for e in steps], [e["train/step_time_ms"] / 1000 for e in steps]
+
+
+def _theirs(config: mlp.ExperimentConfig) -> tuple[list[float], list[float]]:
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    dataset = mlp.prepare(config)
+    train = config.train
+    seed_everything(train.runtime.seed)
+    model = create_model(train.model.args(dataset.meta.vocab_size))
+    assert isinstance(model, PretrainedLanguageModel)
+    model.causal.set_attn_implementation("sdpa")  # as transformers loads it
+    times: list[float] = []
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, *_arguments: object, **_rest: object) -> None:
+            times.append(time.perf_counter())
+
+    arguments = TrainingArguments(
+        output_dir=str(train.runtime.out_dir) + "-theirs",
+        max_steps=STEPS,
+        per_device_train_batch_size=train.data.batch_size,
+        learning_rate=train.optim.learning_rate,
+        adam_beta1=train.optim.beta1,
+        adam_beta2=train.optim.beta2,
+        weight_decay=0.0,
+        max_grad_norm=train.optim.grad_clip,
+        lr_scheduler_type="constant",
+        optim="adamw_torch_fused",
+        logging_steps=1,
+        save_strategy="no",
+        report_to="none",
+        use_cpu=True,
+        bf16=train.runtime.dtype is Dtype.bfloat16,
+        disable_tqdm=True,
+        seed=train.runtime.seed,
+    )
+    windows = Windows(Batches(dataset, "train", train.data.batch_size, train.data.block_size), train.runtime.seed)
+    trainer = Trainer(model.causal, arguments, train_dataset=windows, callbacks=[Clock()])
+    trainer.train()
+    history = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return [float(loss) for loss in history], [after - before for before, after in pairwise(times)]
