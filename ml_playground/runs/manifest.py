@@ -56,6 +56,9 @@ class RunManifest:
     hardware: str
     step: int = 0
     tokens: int = 0
+    parameters: int = 0
+    trained_parameters: int = 0
+    """Fewer than ``parameters`` if adapters are trained."""
     val_loss: float | None = None
     best: float | None = None
     best_step: int = -1

@@ -73,6 +73,8 @@ class RunSession:
             config.train.runtime.max_iters,
             dataset.meta.fingerprint,
             str(self._hardware),
+            parameters=self._parameters,
+            trained_parameters=self._trained,
             resumed_from=found.step if found else None,
         )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import tomli_w
 import torch
 
 import ml_playground as mlp
@@ -15,9 +18,12 @@ from ml_playground.errors import Stopped
 from ml_playground.models.build import create_model
 from ml_playground.models.config import HuggingFaceConfig
 from ml_playground.runs.train import train
+from tests.conftest import TINY
+from tests.integration import children
 from tests.integration.conftest import Tiny, differences, last, logged
 from tests.integration.finetuning import ARCHITECTURES, tables, write_model, write_tokenizer
 from tests.integration.test_exactness import stop_at
+from tests.integration.test_kills import assert_equal_runs, interrupt_often
 
 FOLDER = Path("outputs/tiny")
 
@@ -214,3 +220,20 @@ def test_attention_computes_what_that_of_torch_does(base: Path) -> None:
     assert len(ours) > 1
     for one, other in zip(ours, theirs, strict=True):
         assert torch.allclose(one, other, atol=2e-2 * float(other.abs().max()) + 1e-6)
+
+
+@pytest.mark.nightly  # each child imports transformers
+def test_killed_ten_times_a_run_ends_as_if_it_never_was(workspace: Path, base: Path) -> None:
+    def config(name: str) -> Path:
+        runtime: dict[str, object] = {"out_dir": name, "max_iters": 600, "eval_interval": 20}
+        settings, changes = tomllib.loads(TINY), tables(base)
+        settings["prepare"].update(changes["prepare"])
+        settings["train"]["model"] = changes["train"]["model"]
+        settings["train"]["runtime"].update(runtime)
+        path = workspace / f"{name}.toml"
+        path.write_text(tomli_w.dumps(settings), encoding="utf-8")
+        return path
+
+    assert children.finish(workspace, config("whole")) == 0, children.log(workspace)
+    interrupt_often(workspace, config("parts"), [signal.SIGKILL] * 10, seed=1)
+    assert_equal_runs(Path("whole"), Path("parts"))
