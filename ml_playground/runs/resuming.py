@@ -14,10 +14,10 @@ from ml_playground.models.config import ModelConfig, config_from
 from ml_playground.ranges import SettingError
 from ml_playground.terminal.console import say
 from ml_playground.terminal.table import Table
+from ml_playground.training.changed_settings import Rule, best_criterion, changed_settings
 from ml_playground.training.checkpoint import BEST, LAST, LoadedCheckpoint
 from ml_playground.training.config import check_train
 from ml_playground.training.device import Hardware
-from ml_playground.training.drift import Rule, best_criterion, drift
 
 
 def check_resume(
@@ -38,7 +38,7 @@ def check_resume(
         )
     saved, vocab_size = completed(found.checkpoint["config"], config), dataset.meta.vocab_size
     model = config_from(found.checkpoint["model_args"])
-    changes = drift(
+    changes = changed_settings(
         {**saved, **_model_settings(model, vocab_size)}, {**now, **_model_settings(config.train.model, vocab_size)}
     )
     for change in changes:

@@ -38,28 +38,28 @@ class Claim:
     config: ExperimentConfig
 
 
-def claiming(sweep: Sweep) -> contextlib.AbstractContextManager[None]:
+def claim_lock(sweep: Sweep) -> contextlib.AbstractContextManager[None]:
     """Return a lock that lets only one process at a time claim a trial."""
     return lock(sweep.folder / ".claim", wait=True)
 
 
 @contextlib.contextmanager
-def claimed(sweep: Sweep, study: optuna.Study) -> Generator[Claim | None]:
+def claim_next_trial(sweep: Sweep, study: optuna.Study) -> Generator[Claim | None]:
     """Claim the next trial to run for the duration of the context; None if all are done or claimed by others.
 
     Raises:
         RunError: If sampling does not find a valid point in the space.
     """
     with contextlib.ExitStack() as held:
-        with claiming(sweep):
-            trial = next(iter(orphans(sweep, study)), None) or _new(sweep, study)
+        with claim_lock(sweep):
+            trial = next(iter(interrupted_trials(sweep, study)), None) or _new(sweep, study)
             if trial:
                 held.enter_context(writing(sweep.trial_folder(trial.number)))
         yield Claim(trial.number, trial.params, sweep.trial_config(trial.number, trial.params)) if trial else None
 
 
-def orphans(sweep: Sweep, study: optuna.Study) -> list[FrozenTrial]:
-    """Return interrupted trials. The caller must hold the :func:`claiming` lock."""
+def interrupted_trials(sweep: Sweep, study: optuna.Study) -> list[FrozenTrial]:
+    """Return interrupted trials. The caller must hold the :func:`claim_lock` lock."""
     free = {trial.number for trial in _running(study) if not is_locked(sweep.trial_folder(trial.number) / LOCK)}
     # Query again: a trial that ended between the two checks was RUNNING at the first and unlocked at the second.
     return [trial for trial in _running(study) if trial.number in free]

@@ -65,7 +65,7 @@ def _figures(sweep: Sweep, study: optuna.Study) -> Iterator[tuple[str, Figure]]:
     if len(sweep.objectives) > 1:
         yield "Pareto front", plots.plot_pareto_front(study, target_names=sweep.objectives)
     else:
-        yield "Validation along the way", plots.plot_intermediate_values(study)
+        yield "Intermediate values", plots.plot_intermediate_values(study)
     for index, name in enumerate(sweep.objectives):
         one = _of_one_objective(sweep, study, index)
         yield f"{name}: history", plots.plot_optimization_history(one, target_name=name)
@@ -73,11 +73,11 @@ def _figures(sweep: Sweep, study: optuna.Study) -> Iterator[tuple[str, Figure]]:
         varied = [key for key in sweep.space.leaves if len({trial.params[key] for trial in one.trials}) > 1]
         if varied:
             importances = plots.plot_param_importances(one, PedAnovaImportanceEvaluator(), varied, target_name=name)
-            yield f"{name}: importance of each value", importances
-            yield f"{name}: by value", plots.plot_slice(one, varied, target_name=name)
-            yield f"{name}: all values", plots.plot_parallel_coordinate(one, varied, target_name=name)
+            yield f"{name}: hyperparameter importances", importances
+            yield f"{name}: slice", plots.plot_slice(one, varied, target_name=name)
+            yield f"{name}: parallel coordinate", plots.plot_parallel_coordinate(one, varied, target_name=name)
         if len(varied) > 1:
-            yield f"{name}: pairs of values", plots.plot_contour(one, varied, target_name=name)
+            yield f"{name}: contour", plots.plot_contour(one, varied, target_name=name)
 
 
 def _of_one_objective(sweep: Sweep, study: optuna.Study, index: int) -> optuna.Study:

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.errors import RunError
 from ml_playground.runs.manifest import read_step
-from ml_playground.sweeping.claim import claiming, orphans
+from ml_playground.sweeping.claim import claim_lock, interrupted_trials
 from ml_playground.sweeping.engines.base import LOG, TRIAL_FAILED, Engine, Worker
 from ml_playground.sweeping.study import OUT_OF_MEMORY, end_trial, reason
 from ml_playground.sweeping.sweep import Sweep
@@ -61,8 +61,8 @@ class Supervisor:
             self._refuse_more_failures()
             return
         limit = self._sweep.config.max_failures
-        with claiming(self._sweep):
-            left = orphans(self._sweep, self._study)
+        with claim_lock(self._sweep):
+            left = interrupted_trials(self._sweep, self._study)
             for trial in left:
                 step = read_step(self._sweep.trial_folder(trial.number))
                 self._deaths[trial.number, step] += 1

@@ -6,7 +6,7 @@ import gc
 
 import torch
 
-from ml_playground.sweeping.claim import claimed
+from ml_playground.sweeping.claim import claim_next_trial
 from ml_playground.sweeping.study import open_study
 from ml_playground.sweeping.sweep import Sweep
 from ml_playground.sweeping.trial import TrialRunner
@@ -27,7 +27,7 @@ def work(sweep: Sweep) -> None:
     gc.freeze()  # loaded modules are permanent, so exclude them from collection after every trial
     runner = TrialRunner(sweep, study, threads=max(1, torch.get_num_threads() // sweep.config.workers))
     while True:
-        with claimed(sweep, study) as claim:
+        with claim_next_trial(sweep, study) as claim:
             if claim is None:
                 return
             runner.run(claim)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import tiktoken
 
 from ml_playground.errors import DataError
-from ml_playground.text.carried import carried_encoding
 from ml_playground.text.ids import TokenIds, token_ids
+from ml_playground.text.offline import offline_encoding
 from ml_playground.text.pieces import pieces
 from ml_playground.text.tokenizer import TokenizerKind, tokenizers
 from ml_playground.text.unknown import surrogates, unknown
@@ -40,7 +40,7 @@ class TiktokenTokenizer:
         if encoding not in names:
             raise DataError(f"prepare.encoding: tiktoken has no encoding '{encoding}'; there are: {', '.join(names)}")
         try:
-            self._encoding = carried_encoding(encoding) or tiktoken.get_encoding(encoding)
+            self._encoding = offline_encoding(encoding) or tiktoken.get_encoding(encoding)
         except (OSError, ValueError) as error:
             # All exceptions of requests are OSErrors with very long messages; a ValueError means a wrong digest.
             raise DataError(

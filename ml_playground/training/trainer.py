@@ -16,12 +16,12 @@ from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.errors import DivergedError, OutOfMemoryError, kept
 from ml_playground.models.base import LanguageModel
 from ml_playground.terminal.console import say
+from ml_playground.training.changed_settings import Settings, best_criterion
 from ml_playground.training.checkpoint import FORMAT, Checkpoint
 from ml_playground.training.compilation import CompileError, compile_loss
 from ml_playground.training.config import Compile, OnNonfinite, Sampler, TrainConfig
 from ml_playground.training.device import Hardware
 from ml_playground.training.display import Display
-from ml_playground.training.drift import Settings, best_criterion
 from ml_playground.training.evaluation import LossFunction, evaluate
 from ml_playground.training.memory import exhausted
 from ml_playground.training.optimizers.build import build_optimizer

@@ -78,8 +78,8 @@ def rendered(chromium: str, page: Path, profile: Path) -> str:
 @pytest.mark.parametrize(
     ("name", "titles"),
     [
-        ("small", ["Validation along the way", "val_loss: history", "importance of each value", "pairs of values"]),
-        ("two", ["Pareto front", "val_loss: by value", "train/tokens_per_sec: all values"]),
+        ("small", ["Intermediate values", "val_loss: history", "hyperparameter importances", "contour"]),
+        ("two", ["Pareto front", "val_loss: slice", "train/tokens_per_sec: parallel coordinate"]),
     ],
 )
 def test_the_report_shows_its_plots_in_a_browser(

@@ -18,7 +18,7 @@ from ml_playground.composition.load import load_experiment
 from ml_playground.errors import ConfigError, RunError, RunFolderError
 from ml_playground.runs.train import train
 from ml_playground.sweeping import storage
-from ml_playground.sweeping.claim import claimed, duplicate_of
+from ml_playground.sweeping.claim import claim_next_trial, duplicate_of
 from ml_playground.sweeping.storage import StudyLockedError
 from ml_playground.sweeping.study import open_study, reason
 from ml_playground.sweeping.trial import TrialFailedError
@@ -97,9 +97,14 @@ def draw(name: str, **fields: object) -> list[str]:
     sweep = small(n_trials=4, storage=f"sqlite:///{name}.db", **fields)
     begin(sweep)
     study = open_study(sweep)
-    with claimed(sweep, study), claimed(sweep, study), claimed(sweep, study), claimed(sweep, study) as none_left:
+    with (
+        claim_next_trial(sweep, study),
+        claim_next_trial(sweep, study),
+        claim_next_trial(sweep, study),
+        claim_next_trial(sweep, study) as none_left,
+    ):
         assert none_left
-        with claimed(sweep, study) as claim:
+        with claim_next_trial(sweep, study) as claim:
             assert claim is None
     shutil.rmtree(sweep.folder / "trials")
     return [json.dumps(trial.params) for trial in study.get_trials()]
@@ -118,9 +123,9 @@ def test_the_next_seed_draws_other_trials(workspace: Path) -> None:
 def test_an_interrupted_trial_is_taken_up_before_a_new_one_is_begun(workspace: Path) -> None:
     sweep = small()
     study = begin(sweep)
-    with claimed(sweep, study) as first:
+    with claim_next_trial(sweep, study) as first:
         assert first
-    with claimed(sweep, study) as again, claimed(sweep, study) as other:
+    with claim_next_trial(sweep, study) as again, claim_next_trial(sweep, study) as other:
         assert again == first
         assert first.number == 0
         assert other
@@ -130,9 +135,9 @@ def test_an_interrupted_trial_is_taken_up_before_a_new_one_is_begun(workspace: P
 def test_a_held_trial_is_left_alone(workspace: Path) -> None:
     sweep = small(n_trials=1)
     study = begin(sweep)
-    with claimed(sweep, study) as first:
+    with claim_next_trial(sweep, study) as first:
         assert first
-        with claimed(sweep, study) as none:
+        with claim_next_trial(sweep, study) as none:
             assert none is None
         work(sweep)  # has nothing to do
     assert study.get_trials()[0].state is RUNNING
@@ -148,7 +153,7 @@ def test_a_trial_that_ends_while_another_worker_looks_for_one_is_not_taken_for_a
     def work_fast() -> list[int]:
         study, numbers = open_study(sweep), list[int]()
         while True:
-            with claimed(sweep, study) as claim:
+            with claim_next_trial(sweep, study) as claim:
                 if claim is None:
                     return numbers
                 numbers.append(claim.number)
@@ -326,10 +331,10 @@ def test_every_sampler_draws_from_a_history(workspace: Path, sampler: str) -> No
     )
     study = begin(sweep)
     for number in range(12):
-        with claimed(sweep, study) as claim:
+        with claim_next_trial(sweep, study) as claim:
             assert claim
             study.tell(number, math.log(float(claim.params["train.optim.learning_rate"])) ** 2)
-    with claimed(sweep, study) as claim:
+    with claim_next_trial(sweep, study) as claim:
         assert claim
         assert claim.number == 12
 

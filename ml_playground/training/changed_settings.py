@@ -50,7 +50,7 @@ class Change:
     rule: Rule
 
 
-def drift(before: Settings, now: Settings) -> list[Change]:
+def changed_settings(before: Settings, now: Settings) -> list[Change]:
     """Return the settings whose values differ; an unset value is None."""
     model = dict.fromkeys((key for key in {**before, **now} if key.startswith("train.model.")), Rule.checkpoint)
     pairs = ((key, before.get(key), now.get(key), rule) for key, rule in {**model, **RULES}.items())

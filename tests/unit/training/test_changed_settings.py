@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from ml_playground.config import ModelConfig, TrainConfig
-from ml_playground.training.drift import RULES, Rule, best_criterion, drift
+from ml_playground.training.changed_settings import RULES, Rule, best_criterion, changed_settings
 
 BEFORE: dict[str, object] = {
     "train.data.batch_size": 4,
@@ -31,7 +31,7 @@ def test_every_setting_of_training_has_a_rule() -> None:
 def test_only_what_differs_is_told_unset_ones_included() -> None:
     now = {**BEFORE, "train.optim.optimizer": "muon", "train.runtime.eval_batch_size": 8}
     del now["train.model.n_layer"]
-    changes = {change.key: (change.before, change.now, change.rule) for change in drift(BEFORE, now)}
+    changes = {change.key: (change.before, change.now, change.rule) for change in changed_settings(BEFORE, now)}
     assert changes == {
         "train.optim.optimizer": ("adamw", "muon", Rule.refused),
         "train.runtime.eval_batch_size": (None, 8, Rule.free),
