@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,17 +29,24 @@ class Schema:
 
     def types(self) -> dict[str, object]:
         """Return every dotted key with its type, tables included; for an optional field the type of its value."""
-        return dict(self._types(self.root, ""))
+        return _types(self)
 
     def paths(self) -> set[str]:
         """Return the settings in which ``~`` and ``$VAR`` are expanded."""
         return {key for key, kind in self.types().items() if kind is Path}
 
-    def _types(self, table: type[DataclassInstance], prefix: str) -> Iterator[tuple[str, object]]:
+    def walk(self, table: type[DataclassInstance], prefix: str) -> Iterator[tuple[str, object]]:
+        """Yield the dotted keys below a table with their types."""
         for name, hint in self.hints(table).items():
             yield f"{prefix}{name}", plain_type(hint)
             if dataclasses.is_dataclass(hint):
-                yield from self._types(cast("type[DataclassInstance]", hint), f"{prefix}{name}.")
+                yield from self.walk(cast("type[DataclassInstance]", hint), f"{prefix}{name}.")
+
+
+@functools.cache
+def _types(schema: Schema) -> dict[str, object]:
+    # Evaluating annotations takes milliseconds, and a sweep asks for every point that it tries.
+    return dict(schema.walk(schema.root, ""))
 
 
 def plain_type(hint: object) -> object:

@@ -105,11 +105,12 @@ class ModelFamily(ABC):
 
     @abstractmethod
     def parameter_count(self, args: ModelArgs) -> int:
-        """Return the number of trainable parameters without building the model, for an early memory check."""
+        """Return the number of parameters without building the model, for an early memory check."""
 
-    def trained_count(self, args: ModelArgs) -> int:
-        """Return how many of the parameters are trained; by default all."""
-        return self.parameter_count(args)
+    def parameter_counts(self, args: ModelArgs) -> tuple[int, int]:
+        """Return the number of parameters, and how many of them are trained; by default all."""
+        count = self.parameter_count(args)
+        return count, count
 
     def to_hugging_face(self, model: LanguageModel) -> HuggingFaceModel:
         """Convert a model to the format of ``transformers``.

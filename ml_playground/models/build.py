@@ -7,22 +7,13 @@ from ml_playground.models.config import DEFAULT_FAMILY, ModelArgs
 from ml_playground.models.registry import families
 
 
-def parameter_count(args: ModelArgs) -> int:
-    """Return the number of trainable parameters of a model without building it.
+def parameter_counts(args: ModelArgs) -> tuple[int, int]:
+    """Return the number of parameters of a model, and how many of them are trained, without building it.
 
     Raises:
         UserError, TypeError: As for :func:`create_model`.
     """
-    return _family(args).parameter_count(args)
-
-
-def trained_count(args: ModelArgs) -> int:
-    """Return how many of the parameters are trained, without building the model.
-
-    Raises:
-        UserError, TypeError: As :func:`create_model`.
-    """
-    return _family(args).trained_count(args)
+    return _family(args).parameter_counts(args)
 
 
 def create_model(args: ModelArgs) -> LanguageModel:

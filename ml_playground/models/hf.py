@@ -9,7 +9,6 @@ transformers and peft are imported with this module only, which takes seconds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -79,9 +78,8 @@ AttentionMaskInterface.register(_ATTENTION, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"]
 class TransformersCache:
     """Keys and values in the layers of transformers' own cache."""
 
-    def __init__(self, config: PretrainedConfig, batch: int, window: int) -> None:
+    def __init__(self, config: PretrainedConfig, window: int) -> None:
         """``window``: how many tokens it is used for."""
-        self.batch = batch
         self.window = window
         self.length = 0
         self.rows = 1
@@ -112,8 +110,8 @@ class PretrainedLanguageModel(LanguageModel):
     def args(self) -> ModelArgs:
         return self._args
 
-    def new_cache(self, batch: int, window: int) -> TransformersCache:
-        return TransformersCache(self.causal.config, batch, window)
+    def new_cache(self, batch: int, window: int) -> TransformersCache:  # noqa: ARG002  # its rows come with the keys
+        return TransformersCache(self.causal.config, window)
 
     def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         assert cache is None or isinstance(cache, TransformersCache)
@@ -176,20 +174,12 @@ class HuggingFaceFamily(ModelFamily):
         return PretrainedLanguageModel(args, _adapted(_load(args), args))
 
     def parameter_count(self, args: ModelArgs) -> int:
-        return _count(_skeleton(args).parameters())
+        return self.parameter_counts(args)[0]
 
-    def trained_count(self, args: ModelArgs) -> int:
-        return _count(p for p in _skeleton(args).parameters() if p.requires_grad)
-
-
-def _count(parameters: Iterable[nn.Parameter]) -> int:
-    return sum(parameter.numel() for parameter in parameters)
-
-
-def _skeleton(args: ModelArgs) -> PreTrainedModel:
-    """The model without its numbers."""
-    with torch.device("meta"):
-        return _adapted(AutoModelForCausalLM.from_config(_config(args)), args)
+    def parameter_counts(self, args: ModelArgs) -> tuple[int, int]:
+        with torch.device("meta"):  # without its numbers
+            parameters = list(_adapted(AutoModelForCausalLM.from_config(_config(args)), args).parameters())
+        return sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad)
 
 
 def _config(args: ModelArgs) -> PretrainedConfig:

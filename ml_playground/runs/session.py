@@ -11,7 +11,7 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.durable import write_text
 from ml_playground.errors import DivergedError, Stopped
-from ml_playground.models.build import build_model, create_model, parameter_count, trained_count
+from ml_playground.models.build import build_model, create_model, parameter_counts
 from ml_playground.runs.manifest import RunManifest, Status, now
 from ml_playground.runs.metrics import truncate_metrics
 from ml_playground.runs.resuming import check_resume
@@ -52,7 +52,7 @@ class RunSession:
         if found:
             check_resume(found, config, dataset, hardware)
             args = found.checkpoint["model_args"]
-        refuse_too_large(parameter_count(args), trained_count(args), config.train, hardware)
+        refuse_too_large(*parameter_counts(args), config.train, hardware)
         self._model = build_model(args) if found else create_model(args)
         self._parameters = sum(parameter.numel() for parameter in self._model.parameters())
         self._trained = sum(parameter.numel() for parameter in self._model.parameters() if parameter.requires_grad)

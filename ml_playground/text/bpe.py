@@ -9,7 +9,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from ml_playground.text.ids import END_OF_TEXT, TokenIds, token_ids
 from ml_playground.text.pieces import pieces
 from ml_playground.text.tokenizer import TokenizerKind, tokenizers
-from ml_playground.text.unknown import surrogates, unknown
+from ml_playground.text.unknown import encodable
 
 _LONGEST_WORD = 256
 
@@ -59,13 +59,8 @@ class BpeTokenizer:
         return {"kind": "bpe", "definition": self._tokenizer.to_str()}
 
     def encode(self, text: str | bytes) -> TokenIds:
-        text = text if isinstance(text, str) else text.decode()
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise unknown(surrogates(text)) from None
         # Of the encode methods, only those for batches release the GIL.
-        (encoding,) = self._tokenizer.encode_batch_fast([text])
+        (encoding,) = self._tokenizer.encode_batch_fast([encodable(text)])
         return token_ids(encoding.ids, self.vocab_size)
 
     def cut(self, chunks: Iterable[bytes]) -> Iterator[str]:

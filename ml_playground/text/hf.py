@@ -15,7 +15,7 @@ from ml_playground.errors import DataError
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.ids import TokenIds, token_ids
 from ml_playground.text.tokenizer import TokenizerKind, TokenizerState, tokenizers
-from ml_playground.text.unknown import surrogates, unknown
+from ml_playground.text.unknown import encodable
 
 _KEY = "prepare.tokenizer_path"
 _DEFINITION, _SETTINGS = "tokenizer.json", "tokenizer_config.json"
@@ -60,13 +60,8 @@ class HuggingFaceTokenizer:
         return {"kind": "hf", "definition": self._tokenizer.to_str(), "end": self._end, "start": self._start}
 
     def encode(self, text: str | bytes) -> TokenIds:
-        text = text if isinstance(text, str) else text.decode()
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise unknown(surrogates(text)) from None
         # Of the encode methods, only those for batches release the GIL.
-        (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        (encoding,) = self._tokenizer.encode_batch_fast([encodable(text)], add_special_tokens=False)
         return token_ids(encoding.ids, self.vocab_size)
 
     def cut(self, chunks: Iterable[bytes]) -> Iterator[bytes]:

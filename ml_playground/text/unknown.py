@@ -14,6 +14,20 @@ def unknown(characters: set[str]) -> DataError:
     return DataError(f"not in the vocabulary: {', '.join(names[:_SHOWN])}{more}")
 
 
+def encodable(text: str | bytes) -> str:
+    """Return a text as a string that can be encoded in UTF-8, as byte-level tokenizers need it.
+
+    Raises:
+        DataError: If it has lone surrogates.
+    """
+    text = text if isinstance(text, str) else text.decode()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise unknown(surrogates(text)) from None
+    return text
+
+
 def surrogates(text: str) -> set[str]:
     """Return the lone surrogates of a text: no byte-level vocabulary has them, as they cannot be encoded in UTF-8."""
     return {character for character in text if "\ud800" <= character <= "\udfff"}
