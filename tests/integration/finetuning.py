@@ -13,8 +13,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 VOCABULARY = 300
 TEXT = "Herr Präsident! Meine Damen und Herren! Über den Haushalt müssen wir reden.\n"
 SHAPE: dict[str, object] = {
-    "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 8,
-    "num_key_value_heads": 1, "max_position_embeddings": 64, "vocab_size": VOCABULARY, "bos_token_id": 0,
+    "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 4, "head_dim": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 64, "vocab_size": VOCABULARY, "bos_token_id": 0,
     "eos_token_id": 1,
 }  # fmt: skip
 ARCHITECTURES: dict[str, dict[str, object]] = {
