@@ -20,12 +20,12 @@ import torch
 from ml_playground.dataset.batches import Batches
 from ml_playground.dataset.prepare import prepare_dataset
 from ml_playground.dataset.prepared import PreparedDataset
-from ml_playground.runs.loading import load_trained
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextFile
 from ml_playground.training.config import Device, Dtype
 from ml_playground.training.device import choose_hardware
 from ml_playground.training.evaluation import evaluate
+from ml_playground.training.loading import load_trained
 
 _WARM_UP_STEPS = 3
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ml_playground.models.hugging_face import HuggingFaceModel
     from ml_playground.models.kv_cache import KVCache
     from ml_playground.models.registry import register_model_family
-    from ml_playground.runs.loading import Trained, load_trained
     from ml_playground.runs.train import train
     from ml_playground.sampling.sample import generate_text, sample
     from ml_playground.sweeping.engines.base import Engine, Worker
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from ml_playground.sweeping.worker import work
     from ml_playground.text.source import TextFile, TextInMemory, TextSource
     from ml_playground.text.tokenizer import Tokenizer, TokenizerKind, register_tokenizer
+    from ml_playground.training.loading import Trained, load_trained
     from ml_playground.training.state import Progress
 
 __version__ = version("ml-playground")
@@ -58,7 +58,7 @@ _HOMES = {
     "models.hugging_face": ["HuggingFaceModel"],
     "models.kv_cache": ["KVCache"],
     "models.registry": ["register_model_family"],
-    "runs.loading": ["Trained", "load_trained"],
+    "training.loading": ["Trained", "load_trained"],
     "runs.train": ["train"],
     "sampling.sample": ["generate_text", "sample"],
     "sweeping.engines.base": ["Engine", "Worker"],

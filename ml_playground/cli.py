@@ -62,7 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB")
     for name, verb in verbs.all().items():
         one = subparsers.add_parser(
-            name, help=verb.summary, description=verb.summary, epilog=_EXAMPLES, formatter_class=layout
+            name,
+            help=verb.summary,
+            description=verb.summary,
+            epilog=verb.examples or _EXAMPLES,
+            formatter_class=layout,
         )
         verb.arguments(one)
     return parser

@@ -50,6 +50,8 @@ class Verb:
     run: Callable[[argparse.Namespace], None]
     arguments: Callable[[argparse.ArgumentParser], None] = experiment_arguments
     """Function that adds the arguments to a parser."""
+    examples: str = ""
+    """Examples for the verb's help; by default those of ``mlp --help``."""
 
 
 verbs: Registry[Verb] = Registry("verb", "ml_playground.commands", "ml_playground.verbs")

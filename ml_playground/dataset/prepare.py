@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ml_playground.dataset.encoding import encode_parts
@@ -93,6 +93,7 @@ def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str)
     parts = _parts(source, sizes, config.val_fraction, set(chosen))
     dtype = id_dtype(tokenizer.vocab_size)
     tokens, bytes_read = Counter[Split](), Counter[Split]()
+    val_text = hashlib.sha256()
     with (
         replacing(folder / "train.bin") as train,
         replacing(folder / "val.bin") as val,
@@ -100,7 +101,7 @@ def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str)
     ):
         files = {"train": train, "val": val}
         counted: Iterable[tuple[Split, Chunks]] = (
-            (split, _counted(chunks, split, bytes_read, progress)) for split, chunks in parts
+            (split, _counted(chunks, split, bytes_read, val_text.update, progress)) for split, chunks in parts
         )
         for split, ids in encode_parts(tokenizer, counted, separated=len(sizes) > 1):
             files[split].write(ids.astype(dtype, copy=False).data)
@@ -121,6 +122,7 @@ def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str)
         tokenizer=tokenizer.state,
         sha256={name: file_digest(folder / name) for name in FILES.values()},
         normalize=config.normalize.name,
+        val_text=val_text.hexdigest(),
     )
 
 
@@ -156,9 +158,13 @@ def _measuring(chunks: Chunks, sizes: list[int], progress: ByteProgress) -> Chun
         yield chunk
 
 
-def _counted(chunks: Chunks, split: Split, bytes_read: Counter[Split], progress: ByteProgress) -> Chunks:
+def _counted(
+    chunks: Chunks, split: Split, bytes_read: Counter[Split], update: Callable[[bytes], None], progress: ByteProgress
+) -> Chunks:
     for chunk in chunks:
         bytes_read[split] += len(chunk)
+        if split == "val":
+            update(chunk)
         progress.advance(len(chunk))
         yield chunk
 

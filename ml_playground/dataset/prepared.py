@@ -56,6 +56,8 @@ class Meta:
 
     normalize: str = "none"
     """Unicode normalization form of the text."""
+    val_text: str = ""
+    """SHA-256 of the validation text, which is the same for every tokenizer; empty if it was not recorded."""
 
     def bytes(self, split: Split) -> int:
         """Return the size of a token file in bytes."""

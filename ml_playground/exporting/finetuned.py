@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ml_playground.durable import write_text
 from ml_playground.errors import RunError, UserError
 from ml_playground.models.hf import PretrainedLanguageModel, lora_config
-from ml_playground.runs.loading import Trained
+from ml_playground.training.loading import Trained
 
 _PREFIX = "causal."
 _BOUND = 1e-2

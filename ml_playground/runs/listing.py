@@ -1,9 +1,9 @@
-"""List the runs in a folder from their ``run.json``."""
+"""Find the runs in a folder from their ``run.json``."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +12,13 @@ from pathlib import Path
 from ml_playground.durable import is_locked
 from ml_playground.runs.folder import LOCK
 from ml_playground.runs.manifest import RunManifest, read_manifest
+from ml_playground.runs.notes import NOTES, is_archived
 from ml_playground.terminal.console import say
-from ml_playground.terminal.table import Table
 
 OUTPUTS = Path("outputs")
+TRASH = ".trash"
+"""Folder for what was removed, which is not searched."""
+_SEED = re.compile(r"seed-\d+")
 
 
 @dataclass(frozen=True)
@@ -28,64 +31,91 @@ class RunSummary:
     """As in ``run.json``, except that a run recorded as running without a live process is interrupted."""
     bytes: int
     """Size of the folder."""
+    archived: bool = False
 
     @property
-    def age(self) -> str:
-        """Time since the run ended or, if it has not, since it started."""
-        since = datetime.now(UTC) - datetime.fromisoformat(self.manifest.ended or self.manifest.started)
-        minutes = int(since.total_seconds() // 60)
-        if minutes < 60:
-            return f"{minutes} min"
-        return f"{minutes // 60} h" if minutes < 60 * 48 else f"{since.days} d"
+    def best_val_loss(self) -> float | None:
+        """Lowest validation loss; of runs by versions that did not record it, the best value of their metric."""
+        manifest = self.manifest
+        return manifest.best if manifest.best_val_loss is None else manifest.best_val_loss
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Lowest validation loss in bits per byte of text."""
+        return self.manifest.bits_per_byte
+
+    @property
+    def changed(self) -> datetime:
+        """Time at which the run ended or, if it has not, started."""
+        return datetime.fromisoformat(self.manifest.ended or self.manifest.started)
+
+    @property
+    def group(self) -> Path | None:
+        """Folder of the sweep, or of the runs with several seeds, that the run belongs to."""
+        if self.folder.parent.name == "trials" and self.manifest.params:
+            return self.folder.parent.parent
+        return self.folder.parent if _SEED.fullmatch(self.folder.name) else None
+
+
+def age(since: datetime) -> str:
+    """Return the time that has passed, such as ``3 h``."""
+    passed = datetime.now(UTC) - since
+    minutes = int(passed.total_seconds() // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 60 * 48 else f"{passed.days} d"
 
 
 def find_runs(root: Path = OUTPUTS) -> list[RunSummary]:
     """Find all folders with a ``run.json``, sorted by path; unreadable ones are reported and skipped."""
-    runs: list[RunSummary] = []
-    for path in sorted(path for path in _files(root) if path.name == "run.json"):
-        try:
-            manifest = read_manifest(path.parent)
-            status = manifest.status
-            if status == "running" and not is_locked(path.parent / LOCK):
-                manifest = read_manifest(path.parent)  # read again: it may have ended and released its lock since
-                status = "interrupted" if manifest.status == "running" else manifest.status
-        except (OSError, ValueError, TypeError, RecursionError):
-            say(f"{path}: cannot be read; skipped")
-            continue
-        runs.append(RunSummary(path.parent, manifest, status, sum(map(_size, _files(path.parent)))))
-    return runs
+    return [run for found in find_folders(root) if (run := summarize(found))]
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """Iterate over all files in a folder tree. ``rglob`` would fail if active runs rename or remove files meanwhile."""
-    return (Path(folder) / name for folder, _, names in os.walk(root) for name in names)
+@dataclass
+class RunFiles:
+    """Files of a run folder, except for other run folders in it."""
+
+    folder: Path
+    bytes: int = 0
+    noted: bool = False
 
 
-def _size(path: Path) -> int:
-    """Return the size in bytes; 0 for a file that was just removed, or a broken link."""
-    with suppress(OSError):
-        return path.stat().st_size
-    return 0
+def find_folders(root: Path) -> list[RunFiles]:
+    """Find all folders with a ``run.json``, sorted by path, without reading it."""
+    found: list[RunFiles] = []
+    _scan(str(root), None, found)
+    return sorted(found, key=lambda files: files.folder)
 
 
-def print_runs(root: Path = OUTPUTS) -> None:
-    """Print a table of all runs to standard output."""
-    runs = find_runs(root)
-    if not runs:
-        print(f"no runs in {root}; start one with  mlp-run experiment=NAME")
+def summarize(files: RunFiles) -> RunSummary | None:
+    """Read the record of a run; None if it is unreadable, which is reported."""
+    folder = files.folder
+    try:
+        manifest = read_manifest(folder)
+        status = manifest.status
+        if status == "running" and not is_locked(folder / LOCK):
+            manifest = read_manifest(folder)  # read again: it may have ended and released its lock since
+            status = "interrupted" if manifest.status == "running" else manifest.status
+    except (OSError, ValueError, TypeError, RecursionError):
+        say(f"{folder / 'run.json'}: cannot be read; skipped")
+        return None
+    return RunSummary(folder, manifest, status, files.bytes, files.noted and is_archived(folder))
+
+
+def _scan(folder: str, run: RunFiles | None, found: list[RunFiles]) -> None:
+    # os.scandir and strings: a Path per file would take longer than the rest. Active runs rename and remove files.
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
         return
-    numbers = ["step", "best", "at step", "age", "size"]
-    table = Table(["name", "status", *numbers, "path"], numbers=numbers)
-    for run in runs:
-        manifest = run.manifest
-        table.add(
-            manifest.experiment + (f" (resumed at {manifest.resumed_from:,})" if manifest.resumed_from else ""),
-            run.status,
-            f"{manifest.step:,}/{manifest.max_iters:,}",
-            "" if manifest.best is None else f"{manifest.best:.4f}",
-            "" if manifest.best is None else f"{manifest.best_step:,}",
-            run.age,
-            f"{run.bytes / 1e6:.1f} MB",
-            str(run.folder),
-        )
-    table.print()
+    names = {entry.name for entry in entries}
+    if "run.json" in names:
+        run = RunFiles(Path(folder), noted=NOTES in names)
+        found.append(run)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name != TRASH:
+                _scan(entry.path, run, found)
+        elif run:
+            with suppress(OSError):
+                run.bytes += entry.stat().st_size

@@ -10,6 +10,7 @@ import platform
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -44,6 +45,16 @@ def git_state() -> dict[str, str | bool] | None:
     return {"commit": commit.strip(), "dirty": bool(status)}
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Why a run exists, if it is not an experiment's own."""
+
+    params: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Values of a sweep's trial by dotted key; empty for other runs."""
+    repeat_of: str | None = None
+    """Folder of the run that this one repeats."""
+
+
 @dataclass
 class RunManifest:
     """Record of a run, written by its current session; later sessions replace it."""
@@ -54,14 +65,42 @@ class RunManifest:
     data: str
     """Fingerprint of the dataset."""
     hardware: str
+    """Device, threads and data type."""
+    processor: str = ""
+    """Model name of the device's processor."""
     step: int = 0
     tokens: int = 0
     parameters: int = 0
     trained_parameters: int = 0
     """Fewer than ``parameters`` if adapters are trained."""
+    seconds: float = 0.0
+    """Time spent in training steps, over all sessions."""
+    cpu_seconds: float = 0.0
+    """CPU time of all threads of the process, over all sessions, as far as it was saved."""
+    flops: float = 0.0
+    """Floating point operations of training, over all sessions."""
     val_loss: float | None = None
+    """Last validation loss, in nats per token."""
+    best_val_loss: float | None = None
+    """Lowest validation loss, in nats per token."""
+    bytes_per_token: float | None = None
+    """Bytes of validation text per token, which converts a loss to bits per byte."""
     best: float | None = None
+    """Best value of ``ckpt_metric``, smoothed as ``best_smoothing_alpha`` says."""
     best_step: int = -1
+    seed: int | None = None
+    params: dict[str, object] = field(default_factory=dict[str, object])
+    """As in :class:`Origin`."""
+    repeat_of: str | None = None
+    tokenizer: str = ""
+    """Kind of the tokenizer."""
+    vocab_size: int = 0
+    block_size: int = 0
+    """Context length in training, in tokens."""
+    eval_block_size: int = 0
+    """Context length in evaluations, in tokens."""
+    val_text: str = ""
+    """SHA-256 of the validation text; empty if it is unknown."""
     resumed_from: int | None = None
     """Step from which this session resumed; None for a new run."""
     started: str = field(default_factory=now)
@@ -75,16 +114,37 @@ class RunManifest:
     pid: int = field(default_factory=os.getpid)
     host: str = field(default_factory=socket.gethostname)
 
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Lowest validation loss in bits per byte of text, which is comparable across tokenizers."""
+        return self.to_bits_per_byte(self.best_val_loss)
+
+    def to_bits_per_byte(self, val_loss: float | None) -> float | None:
+        """Convert a validation loss in nats per token; None if either number is unknown."""
+        if val_loss is None or not self.bytes_per_token:
+            return None
+        return val_loss / math.log(2) / self.bytes_per_token
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Mean speed of the training steps."""
+        return self.tokens / self.seconds if self.seconds else None
+
     def write(self, folder: Path) -> None:
         """Write ``run.json`` in the folder, replacing an existing one."""
         write_text(folder / "run.json", to_json(dataclasses.asdict(self), indent=1))
 
 
 _KINDS: dict[tuple[str, ...], tuple[type, ...]] = {
-    ("experiment", "status"): (str,),
-    ("max_iters", "step", "best_step"): (int,),
-    ("resumed_from",): (int, type(None)),
-    ("best",): (int, float, type(None)),
+    ("experiment", "status", "data", "hardware", "processor", "tokenizer", "val_text"): (str,),
+    ("max_iters", "step", "best_step", "tokens", "parameters", "trained_parameters"): (int,),
+    ("vocab_size", "block_size", "eval_block_size"): (int,),
+    ("seconds", "cpu_seconds", "flops"): (int, float),
+    ("resumed_from", "seed"): (int, type(None)),
+    ("best", "best_val_loss", "val_loss", "bytes_per_token"): (int, float, type(None)),
+    ("params", "versions"): (dict,),
+    ("git",): (dict, type(None)),
+    ("repeat_of", "error"): (str, type(None)),
 }
 """Expected types of the keys that others read."""
 
@@ -112,17 +172,18 @@ def read_manifest(folder: Path) -> RunManifest:
 
 def says_finished(folder: Path) -> bool:
     """Return whether the folder's ``run.json`` can be read and its status is finished."""
-    manifest = _find_manifest(folder)
+    manifest = find_manifest(folder)
     return manifest is not None and manifest.status == "finished"
 
 
 def read_step(folder: Path) -> int | None:
     """Return the step recorded in the folder's ``run.json``; None if it cannot be read."""
-    manifest = _find_manifest(folder)
+    manifest = find_manifest(folder)
     return manifest.step if manifest else None
 
 
-def _find_manifest(folder: Path) -> RunManifest | None:
+def find_manifest(folder: Path) -> RunManifest | None:
+    """Read the folder's ``run.json``; None if it cannot be read."""
     try:
         return read_manifest(folder)
     except (OSError, ValueError, TypeError, RecursionError):

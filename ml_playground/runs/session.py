@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from dataclasses import replace
 
 from ml_playground.composition.snapshot import settings, snapshot
@@ -12,14 +13,15 @@ from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.durable import write_text
 from ml_playground.errors import DivergedError, Stopped
 from ml_playground.models.build import build_model, create_model, parameter_counts
-from ml_playground.runs.manifest import RunManifest, Status, now
+from ml_playground.runs.manifest import Origin, RunManifest, Status, find_manifest, now
 from ml_playground.runs.metrics import truncate_metrics
 from ml_playground.runs.resuming import check_resume
 from ml_playground.terminal.console import say
 from ml_playground.training import checkpoint as checkpoints
 from ml_playground.training.checkpoint import LoadedCheckpoint
-from ml_playground.training.device import Hardware, compile_pays
+from ml_playground.training.device import Hardware, compile_pays, processor
 from ml_playground.training.display import Display
+from ml_playground.training.flops import flops_per_token
 from ml_playground.training.memory import estimate, refuse_too_large, refuse_too_much
 from ml_playground.training.rng import seed_everything
 from ml_playground.training.saving import CheckpointWriter
@@ -32,12 +34,18 @@ class RunSession:
     """Builds the trainer, and keeps ``run.json`` up to date during training."""
 
     def __init__(
-        self, config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware, found: LoadedCheckpoint | None
+        self,
+        config: ExperimentConfig,
+        dataset: PreparedDataset,
+        hardware: Hardware,
+        found: LoadedCheckpoint | None,
+        origin: Origin = Origin(),  # noqa: B008  # immutable
     ) -> None:
         """Build the model and the trainer, and restore their state.
 
         Args:
             found: The checkpoint to resume from; None for a new run.
+            origin: Recorded in ``run.json``.
 
         Raises:
             RunFolderError: If the run was trained on other data, or a setting that must not change has changed.
@@ -67,16 +75,9 @@ class RunSession:
                 say(f"resuming: {found.path} at step {found.step:,}")
         elif not config.train.runtime.eval_only:
             checkpoints.forget(self._folder)
-        self._manifest = RunManifest(
-            config.experiment,
-            "running",
-            config.train.runtime.max_iters,
-            dataset.meta.fingerprint,
-            str(self._hardware),
-            parameters=self._parameters,
-            trained_parameters=self._trained,
-            resumed_from=found.step if found else None,
-        )
+        self._manifest = self._record(dataset, origin)
+        self._flops_per_token = 0.0
+        self._cpu_counted = time.process_time()
 
     def fit(self, observer: Observer) -> Outcome:
         """Train until done, or until the observer requests a stop.
@@ -98,6 +99,7 @@ class RunSession:
             f" {data.block_size} tokens, on {self._hardware}"
         )
         say(f"memory: {memory}")
+        self._flops_per_token = flops_per_token(self._model, data.block_size, self._hardware)
         say(f"run folder: {self._folder}  (curves: tensorboard --logdir {self._folder.parent})")
         write_text(self._folder / "config.toml", snapshot(self._config))
         self._on_save(self.trainer.progress)
@@ -121,6 +123,31 @@ class RunSession:
             metric, verb = self._config.train.runtime.ckpt_metric.name.replace("_", " "), self._manifest.status
             say(f"{verb}: step {progress.step:,}, best {metric} {progress.best:.4f} at step {progress.best_step:,}")
         return outcome
+
+    def _record(self, dataset: PreparedDataset, origin: Origin) -> RunManifest:
+        runtime, block_size, meta = self._config.train.runtime, self._config.train.data.block_size, dataset.meta
+        before = find_manifest(self._folder) if self._found else None
+        return RunManifest(
+            self._config.experiment,
+            "running",
+            runtime.max_iters,
+            meta.fingerprint,
+            str(self._hardware),
+            processor(self._hardware.device),
+            parameters=self._parameters,
+            trained_parameters=self._trained,
+            cpu_seconds=before.cpu_seconds if before else 0.0,
+            bytes_per_token=meta.val_bytes / meta.val_tokens,
+            seed=runtime.seed,
+            params=dict(origin.params),
+            repeat_of=origin.repeat_of,
+            tokenizer=meta.tokenizer["kind"],
+            vocab_size=meta.vocab_size,
+            block_size=block_size,
+            eval_block_size=runtime.eval_block_size or block_size,
+            val_text=meta.val_text,
+            resumed_from=self._found.step if self._found else None,
+        )
 
     def _share(self) -> str:
         if self._trained == self._parameters:
@@ -146,7 +173,10 @@ class RunSession:
         self._on_save(self.trainer.progress)
 
     def _on_save(self, progress: Progress) -> None:
-        manifest = self._manifest
-        manifest.step, manifest.tokens, manifest.val_loss = progress.step, progress.tokens, progress.val_loss
+        manifest, used = self._manifest, time.process_time()
+        manifest.step, manifest.tokens, manifest.seconds = progress.step, progress.tokens, progress.seconds
+        manifest.val_loss, manifest.best_val_loss = progress.val_loss, progress.best_val_loss
+        manifest.flops = self._flops_per_token * progress.tokens
+        manifest.cpu_seconds, self._cpu_counted = manifest.cpu_seconds + used - self._cpu_counted, used
         manifest.best, manifest.best_step = progress.best, progress.best_step
         manifest.write(self._folder)

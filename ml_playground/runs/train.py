@@ -6,7 +6,7 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.experiments.prepare import prepare
 from ml_playground.runs.folder import writing
-from ml_playground.runs.manifest import says_finished
+from ml_playground.runs.manifest import Origin, says_finished
 from ml_playground.runs.session import RunSession
 from ml_playground.terminal.console import say
 from ml_playground.training import checkpoint as checkpoints
@@ -36,7 +36,11 @@ def train(config: ExperimentConfig) -> Progress:
 
 
 def train_in_folder(
-    config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware, observer: Observer = lambda _: True
+    config: ExperimentConfig,
+    dataset: PreparedDataset,
+    hardware: Hardware,
+    observer: Observer = lambda _: True,
+    origin: Origin = Origin(),  # noqa: B008  # immutable
 ) -> Outcome:
     """Train as :func:`train` does, in a run folder for which the caller holds the write lock.
 
@@ -45,7 +49,7 @@ def train_in_folder(
         Stopped: If a signal was received; the state is saved.
     """
     folder = config.train.runtime.out_dir
-    session = RunSession(config, dataset, hardware, checkpoints.find_last(folder))
+    session = RunSession(config, dataset, hardware, checkpoints.find_last(folder), origin)
     if session.trainer.done and says_finished(folder):
         say(
             f"{folder}: finished at step {session.trainer.progress.step:,}; to train again, delete"

@@ -16,7 +16,6 @@ from ml_playground.durable import write_text
 from ml_playground.errors import CheckpointError, DataError
 from ml_playground.experiments.prepare import prepare
 from ml_playground.models.base import LanguageModel
-from ml_playground.runs.loading import Trained, load_trained
 from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.decoding import for_decoding
 from ml_playground.sampling.generation import generate
@@ -27,6 +26,7 @@ from ml_playground.text.normalization import normalized
 from ml_playground.text.tokenizer import Tokenizer
 from ml_playground.training.config import Device, Dtype
 from ml_playground.training.device import Hardware, choose_hardware
+from ml_playground.training.loading import Trained, load_trained
 
 _SEPARATOR = "\n---------------\n"
 _MOST_PADDING = 128

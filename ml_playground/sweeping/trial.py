@@ -22,6 +22,7 @@ from ml_playground.errors import (
     TooLargeError,
 )
 from ml_playground.experiments.prepare import prepare
+from ml_playground.runs.manifest import Origin
 from ml_playground.runs.train import train_in_folder
 from ml_playground.sweeping.claim import Claim
 from ml_playground.sweeping.metrics import score
@@ -96,7 +97,8 @@ class TrialRunner:
         runtime = claim.config.train.runtime
         observer = _Observer(self._sweep, self._study, claim.number, runtime.max_iters)
         hardware = choose_hardware(runtime.device, runtime.dtype, runtime.threads or self._threads)
-        return not train_in_folder(claim.config, self._dataset(claim.config), hardware, observer).pruned
+        dataset, origin = self._dataset(claim.config), Origin(claim.params)
+        return not train_in_folder(claim.config, dataset, hardware, observer, origin).pruned
 
     def _dataset(self, config: ExperimentConfig) -> PreparedDataset:
         # Checking whether the source has changed reads it; once for all trials is enough.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import platform
 import shutil
 import sysconfig
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ml_playground.training.config import Compile, Device, Dtype
 _DTYPES = {Dtype.float32: torch.float32, Dtype.bfloat16: torch.bfloat16, Dtype.float16: torch.float16}
 # torch's default, read before anything changes it.
 _TORCHS_THREADS = torch.get_num_threads()
-_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_CPU_QUOTA, _CPU_INFO = Path("/sys/fs/cgroup/cpu.max"), Path("/proc/cpuinfo")
 # Compilation takes up to 30 seconds, and makes steps 2 to 20 % faster on CPUs and about twice as fast on CUDA: it pays
 # off for runs longer than 15 minutes on a CPU, or one minute on CUDA. The decision uses the total number of steps, so
 # that a resumed run computes exactly as before.
@@ -70,6 +71,17 @@ def choose_hardware(device: Device, dtype: Dtype, threads: int = 0, *, table: st
     elif kind == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32
     return Hardware(torch.device(kind), _auto_dtype(kind) if dtype is Dtype.auto else _DTYPES[dtype])
+
+
+def processor(device: torch.device) -> str:
+    """Return the model name of the processor that a device is."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    with contextlib.suppress(OSError):  # not Linux
+        for line in _CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def compile_pays(wanted: Compile, device: torch.device, flops: float) -> bool:

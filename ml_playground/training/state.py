@@ -46,6 +46,8 @@ class Progress:
     """Evaluations since the best one."""
     top: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
     """(smoothed metric, step) of the top k checkpoints, best first."""
+    best_val_loss: float | None = None
+    """Lowest validation loss, in nats per token."""
     skipped: int = 0
     """Updates skipped before the last evaluation because a loss or gradient was non-finite."""
 
@@ -58,6 +60,8 @@ class Progress:
             runtime: Settings that define which checkpoint is best.
         """
         self.evaluated, self.val_loss, self.train_loss = self.step, val_loss, train_loss
+        if math.isfinite(val_loss):
+            self.best_val_loss = val_loss if self.best_val_loss is None else min(val_loss, self.best_val_loss)
         metric = val_loss if runtime.ckpt_metric is Metric.val_loss else train_loss
         if metric is None and self.step == 0:
             return
@@ -78,6 +82,7 @@ class Progress:
     def restart_best(self) -> None:
         """Reset the best metric, because it was measured by a different criterion."""
         self.smoothed, self.best, self.best_step, self.patience, self.top = None, None, -1, 0, []
+        self.best_val_loss = None
 
 
 class StateDict(TypedDict):

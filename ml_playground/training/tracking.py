@@ -22,6 +22,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from ml_playground.durable import to_json
 
 Scalars = dict[str, float]
+"""Values by tag. ``train/tokens`` and ``train/seconds`` are totals of the run, without evaluations and saving."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ml_playground.training.saving import CheckpointWriter
 from ml_playground.training.schedule import learning_rate
 from ml_playground.training.state import Progress, TrainState
 from ml_playground.training.stopping import StopSignal
-from ml_playground.training.tracking import Tracker
+from ml_playground.training.tracking import Scalars, Tracker
 from ml_playground.training.world import World
 
 
@@ -229,6 +229,7 @@ class Trainer:
             "train/lr": rate,
             "train/tokens_per_sec": tokens_per_second,
             "train/step_time_ms": 1000 * step_time,
+            **self._elapsed(),
         }
         if skipped := int(self._state.skipped):
             scalars["train/skipped_updates"] = skipped
@@ -293,7 +294,12 @@ class Trainer:
         self._state.record(val_loss, self._runtime)
         display.evaluated(self.progress.step, val_loss, best=self.progress.best_step == self.progress.step)
         bits_per_byte = self._dataset.bits_per_byte(val_loss)
-        tracker.log(self.progress.step, {"val/loss": val_loss, "val/bits_per_byte": bits_per_byte})
+        scalars = {"val/loss": val_loss, "val/bits_per_byte": bits_per_byte, **self._elapsed()}
+        tracker.log(self.progress.step, scalars)
+
+    def _elapsed(self) -> Scalars:
+        """Return what the run has taken so far, against which curves can be drawn."""
+        return {"train/tokens": self.progress.tokens, "train/seconds": self.progress.seconds}
 
     def _checkpoint(self) -> Checkpoint:
         return {

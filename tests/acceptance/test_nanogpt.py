@@ -11,7 +11,7 @@ from typing import Protocol, cast
 import pytest
 import torch
 
-from ml_playground.runs.loading import load_trained
+from ml_playground.training.loading import load_trained
 
 ARGS = {"n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 24, "bias": True, "vocab_size": 61, "dropout": 0.0}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ml_playground.commands.verb import verbs
+from ml_playground.runs.manifest import RunManifest
 from tests.e2e.conftest import Invoke, start
 
 
@@ -30,6 +31,19 @@ def test_help_has_examples(invoke: Invoke) -> None:
         assert (result.code, result.err) == (0, "")
         assert "examples:" in result.out
         assert "bundestag_char" in result.out
+
+
+def test_runs_are_listed_without_torch_or_tensorboard(workspace: Path) -> None:
+    (workspace / "outputs/tiny").mkdir(parents=True)
+    RunManifest("tiny", "finished", 12, "data", "cpu").write(workspace / "outputs/tiny")
+    program = (
+        "import sys; from ml_playground import cli\n"
+        "cli.run(['runs'])\n"
+        "heavy = {'torch', 'hydra', 'omegaconf', 'optuna', 'numpy', 'tensorboard', 'scipy', 'rich.table'}\n"
+        "assert not heavy & set(sys.modules), sorted(sys.modules)\n"
+    )
+    listed = subprocess.run([sys.executable, "-c", program], cwd=workspace, check=True, capture_output=True, text=True)
+    assert "tiny  finished" in listed.stdout
 
 
 @pytest.mark.parametrize("module", ["run", "cli"])

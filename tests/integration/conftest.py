@@ -12,11 +12,11 @@ import torch
 
 from ml_playground.composition.load import load_experiment
 from ml_playground.config import ExperimentConfig
-from ml_playground.runs.loading import load_trained
 from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.generation import generate
 from ml_playground.training import checkpoint as checkpoints
 from ml_playground.training.checkpoint import LAST, LoadedCheckpoint
+from ml_playground.training.loading import load_trained
 
 Tiny = Callable[..., ExperimentConfig]
 
@@ -69,7 +69,7 @@ def steps(folder: Path) -> dict[str, int]:
 def logged(folder: Path) -> list[dict[str, float]]:
     """What was logged, without the speed."""
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    speed = ("train/tokens_per_sec", "train/step_time_ms")
+    speed = ("train/tokens_per_sec", "train/step_time_ms", "train/seconds")
     return [{key: value for key, value in json.loads(line).items() if key not in speed} for line in lines]
 
 

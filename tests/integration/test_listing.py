@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import signal
@@ -13,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_playground.durable import lock
-from ml_playground.runs.listing import find_runs, print_runs
-from ml_playground.runs.manifest import RunManifest
+from ml_playground.runs.listing import find_runs
+from ml_playground.runs.manifest import RunManifest, read_manifest
+from ml_playground.runs.overview import print_runs
 from ml_playground.runs.train import train
 from tests.integration import children
 from tests.integration.children import Hook
-from tests.integration.conftest import Tiny
+from tests.integration.conftest import Tiny, last, logged
 
 
 def test_it_shows_how_far_each_run_is_and_how_good(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,11 +29,35 @@ def test_it_shows_how_far_each_run_is_and_how_good(tiny: Tiny, capsys: pytest.Ca
     train(tiny(train={"runtime": {"out_dir": "outputs/other", "max_iters": 12}}))
     capsys.readouterr()
     print_runs()
-    header, other, tiny_row = (line.split() for line in capsys.readouterr().out.splitlines())
-    assert header == ["name", "status", "step", "best", "at", "step", "age", "size", "path"]
-    assert other[:6] == ["bundestag_char", "(resumed", "at", "8)", "finished", "12/12"]
-    assert tiny_row[:3] == ["bundestag_char", "finished", "12/12"]
-    assert tiny_row[-1] == "outputs/tiny"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:6] == ["run", "status", "step", "tokens", "best", "val"]
+    assert lines[2] == "bundestag_char  (by val loss)"
+    tiny_row, other = (line.split() for line in sorted(lines[3:5], reverse=True))
+    assert other[:3] == ["other", "finished", "12/12"]
+    assert other[-3:] == ["resumed", "at", "8"]
+    assert tiny_row[:5] == ["tiny", "finished", "12/12", "768", f"{last(Path('outputs/tiny')).manifest.val_loss:.4f}"]
+
+
+def test_a_run_records_what_it_took_and_what_it_was_measured_on(tiny: Tiny) -> None:
+    train(tiny(train={"runtime": {"max_iters": 8}}))
+    first = read_manifest(Path("outputs/tiny"))
+    train(tiny())
+    manifest = read_manifest(Path("outputs/tiny"))
+    assert (manifest.tokens, manifest.seed, manifest.tokenizer, manifest.vocab_size) == (12 * 4 * 16, 1337, "char", 36)
+    assert (manifest.block_size, manifest.eval_block_size, manifest.processor != "") == (16, 16, True)
+    (meta,) = Path("outputs/data").glob("*/meta.json")
+    described = json.loads(meta.read_text(encoding="utf-8"))
+    text = Path("input.txt").read_bytes()
+    assert manifest.val_text == hashlib.sha256(text[-described["val_bytes"] :]).hexdigest()
+    curve = logged(Path("outputs/tiny"))
+    assert manifest.best_val_loss == min(entry["val/loss"] for entry in curve if "val/loss" in entry)
+    bits = [entry["val/bits_per_byte"] for entry in curve if "val/loss" in entry]
+    assert manifest.bits_per_byte == pytest.approx(min(bits))
+    assert 0 < first.seconds < manifest.seconds
+    assert 0 < first.cpu_seconds < manifest.cpu_seconds
+    assert [entry["train/tokens"] for entry in curve if "val/loss" in entry] == [0, 256, 512, 768]
+    # Twice for the forward pass and four times for the backward pass, and attention.
+    assert 6 < manifest.flops / manifest.tokens / manifest.parameters < 7
 
 
 def test_a_killed_run_is_interrupted_and_a_living_one_is_running(tiny: Tiny, workspace: Path) -> None:
@@ -98,5 +124,5 @@ def test_a_record_that_was_changed_is_left_out_and_the_others_are_listed(
     os.mkfifo(tmp_path / "pipe" / "run.json")
     print_runs(tmp_path)
     captured = capsys.readouterr()
-    assert [line.split()[0] for line in captured.out.splitlines()] == ["name", "good"]
+    assert [line.split()[0] for line in captured.out.splitlines() if line] == ["run", "good", "good", "1"]
     assert captured.err.count("run.json: cannot be read; skipped") == 4

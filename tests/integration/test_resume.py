@@ -115,7 +115,7 @@ def test_stopped_in_its_last_evaluation_a_run_is_evaluated_on_resume(
     assert last(Path("outputs/tiny")).checkpoint["state"]["progress"]["evaluated"] == 8
     train(tiny())
     assert last(Path("outputs/tiny")).checkpoint["state"]["progress"]["evaluated"] == 12
-    assert logged(Path("outputs/tiny"))[-1].keys() == {"step", "val/loss", "val/bits_per_byte"}
+    assert logged(Path("outputs/tiny"))[-1].keys() >= {"step", "val/loss", "val/bits_per_byte"}
 
 
 def test_a_finished_run_is_not_trained_again(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,9 @@ import torch
 from ml_playground.commands.loop import loop
 from ml_playground.errors import CheckpointError, DataError, DivergedError, RunFolderError
 from ml_playground.experiments.prepare import prepare
-from ml_playground.runs.loading import load_trained
 from ml_playground.runs.train import train
 from ml_playground.sampling.sample import sample
+from ml_playground.training.loading import load_trained
 from tests.integration.conftest import Tiny
 
 FOLDER = Path("outputs/tiny")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ml_playground.commands.loop import loop
-from ml_playground.runs.loading import load_trained
+from ml_playground.training.loading import load_trained
 from tests.integration.conftest import Tiny
 
 

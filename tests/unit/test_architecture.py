@@ -13,7 +13,7 @@ PACKAGE = ROOT / "ml_playground"
 # Data flows down this list: a layer imports only layers above it.
 LAYERS = [
     "errors", "signals", "registry", "ranges", "durable", "terminal", "config", "composition", "text", "dataset",
-    "experiments", "models", "training", "runs", "sampling", "exporting", "sweeping", "commands", "run", "cli",
+    "experiments", "models", "training", "sampling", "runs", "exporting", "sweeping", "commands", "run", "cli",
 ]  # fmt: skip
 # Each of these libraries is known to one package only.
 LIBRARIES = {
