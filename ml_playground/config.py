@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from ml_playground.exporting.config import ExportConfig, Finetuned, OllamaConfig, Quant, check_export
 from ml_playground.models.config import CONFIGS as MODEL_CONFIGS
 from ml_playground.models.config import DEFAULT_FAMILY, ModelConfig
 from ml_playground.models.config import config_class as model_config_class
@@ -42,15 +43,19 @@ __all__ = [
     "Device",
     "Dtype",
     "ExperimentConfig",
+    "ExportConfig",
+    "Finetuned",
     "LayoutConfig",
     "Metric",
     "ModelConfig",
     "Normalization",
+    "OllamaConfig",
     "OnBadFile",
     "OnNonfinite",
     "OptimConfig",
     "OptimizerKind",
     "PrepareConfig",
+    "Quant",
     "SampleConfig",
     "SampleRuntimeConfig",
     "Sampler",
@@ -73,6 +78,7 @@ class ExperimentConfig:
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
 
     def __post_init__(self) -> None:
         # Not in the tables themselves: OmegaConf also instantiates those to read defaults, before values are known.
@@ -80,3 +86,4 @@ class ExperimentConfig:
         check_prepare(self.prepare)
         check_train(self.train)
         check_sampling(self.sample.sample)
+        check_export(self.export)

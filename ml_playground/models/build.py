@@ -13,7 +13,7 @@ def parameter_counts(args: ModelArgs) -> tuple[int, int]:
     Raises:
         UserError, TypeError: As for :func:`create_model`.
     """
-    return _family(args).parameter_counts(args)
+    return family_of(args).parameter_counts(args)
 
 
 def create_model(args: ModelArgs) -> LanguageModel:
@@ -23,7 +23,7 @@ def create_model(args: ModelArgs) -> LanguageModel:
         UserError: If no family has that name.
         TypeError: If an argument is missing or unknown.
     """
-    return _family(args).create(args)
+    return family_of(args).create(args)
 
 
 def build_model(args: ModelArgs) -> LanguageModel:
@@ -33,8 +33,13 @@ def build_model(args: ModelArgs) -> LanguageModel:
         UserError: If no family has that name.
         TypeError: If an argument is missing or unknown.
     """
-    return _family(args).restore(args)
+    return family_of(args).restore(args)
 
 
-def _family(args: ModelArgs) -> ModelFamily:
+def family_of(args: ModelArgs) -> ModelFamily:
+    """Return the family that arguments name; nanoGPT's name none.
+
+    Raises:
+        UserError: If no family has that name.
+    """
     return families.get(str(args.get("family", DEFAULT_FAMILY)))

@@ -187,6 +187,7 @@ class GPTFamily(ModelFamily):
             "model_type": "gpt2",
             "vocab_size": args.vocab_size,
             "n_positions": args.block_size,
+            "n_ctx": args.block_size,  # the same, for llama.cpp's converter
             "n_embd": args.n_embd,
             "n_layer": args.n_layer,
             "n_head": args.n_head,
@@ -215,9 +216,9 @@ class GPTFamily(ModelFamily):
         return model
 
     def _transposed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Copy the weights, converting between our layout and that of transformers."""
+        """Convert between our layout and that of transformers; the tensors share memory with ``weights``."""
         return {
-            name: (tensor.t() if name.endswith(self._TRANSPOSED) else tensor).detach().clone().contiguous()
+            name: (tensor.t() if name.endswith(self._TRANSPOSED) else tensor).detach()
             for name, tensor in weights.items()
         }
 

@@ -217,7 +217,7 @@ class Qwen3Family(ModelFamily):
             "use_sliding_window": False,
             "tie_word_embeddings": True,
         }
-        weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        weights = {name: tensor.detach() for name, tensor in model.state_dict().items()}
         del weights["lm_head.weight"]
         return HuggingFaceModel(config, weights)
 

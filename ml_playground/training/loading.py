@@ -41,6 +41,8 @@ class Trained:
     """None for a nanoGPT checkpoint, which does not include one."""
     rejected: list[str]
     """Reasons why preferred checkpoints were rejected."""
+    val_loss: float | None = None
+    """Validation loss in nats per token when the checkpoint was written; None if it is not known."""
 
 
 def load_trained(folder: Path, checkpoint: Path | None = None) -> Trained:
@@ -74,7 +76,7 @@ def _load(found: LoadedCheckpoint) -> Trained:
             if (average := state["ema"].get(name)) is not None:
                 parameter.copy_(average)
     tokenizer = load_tokenizer(found.checkpoint["tokenizer"])
-    return Trained(found.path, found.step, model, tokenizer, found.rejected)
+    return Trained(found.path, found.step, model, tokenizer, found.rejected, found.manifest.val_loss)
 
 
 def _load_legacy(path: Path) -> Trained:

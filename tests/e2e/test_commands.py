@@ -79,13 +79,15 @@ def test_mlp_run_prepares_trains_and_samples_and_does_no_work_twice(tiny: Path) 
 
 @pytest.mark.parametrize("verb", verbs.all())
 def test_every_verb_runs(invoke: Invoke, tiny: Path, verb: str) -> None:
-    if verb == "sample":
+    if verb in ("sample", "export"):
         assert invoke("mlp", "train", "tiny").code == 0
     if verb == "sweep":
         (tiny / "sweeps").mkdir()
         text = "n_trials = 2\n[space]\ntrain.data.batch_size = [2, 4]\n"
         (tiny / "sweeps" / "small.toml").write_text(text, encoding="utf-8")
-    arguments = {"runs": [], "sweep": ["tiny", "--sweep", "small"]}.get(verb, ["tiny"])
+    arguments = {"runs": [], "export": ["tiny", "--to", "hf"], "sweep": ["tiny", "--sweep", "small"]}.get(
+        verb, ["tiny"]
+    )
     result = invoke("mlp", verb, *arguments)
     assert result.code == 0, result.err
 

@@ -26,7 +26,7 @@ LIBRARIES = {
     "rich": {"terminal"},
     "httpx": {"text"},
     "tiktoken": {"text"},
-    "tokenizers": {"text"},
+    "tokenizers": {"text", "exporting"},
     "defusedxml": {"experiments"},
     "tomli_w": {"composition"},
     "transformers": {"models", "exporting"},
