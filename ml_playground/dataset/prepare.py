@@ -17,19 +17,26 @@ from ml_playground.durable import lock, replacing
 from ml_playground.errors import DataError
 from ml_playground.terminal.progress import ByteProgress
 from ml_playground.text.config import PrepareConfig
+from ml_playground.text.conversation import ConversationFile
 from ml_playground.text.ids import id_dtype
 from ml_playground.text.source import Chunks, TextSource
 from ml_playground.text.tokenizer import tokenizer_settings, train_tokenizer
 from ml_playground.text.utf8 import characters
 
+Source = TextSource | ConversationFile
 DATA_ROOT = Path("outputs/data")
 _LAYOUT = 2
 """Version of the token file layout; changing it causes all datasets to be prepared again."""
 
 
-def fingerprint(config: PrepareConfig, source: TextSource) -> str:
+def fingerprint(config: PrepareConfig, source: Source) -> str:
     """Return a digest of everything that determines the content of the token files."""
     parts = [_LAYOUT, source.fingerprint, *tokenizer_settings(config), config.val_fraction, config.split_seed]
+    if isinstance(source, ConversationFile):
+        # Imported lazily: only instruction data needs the tokenizers of Hugging Face.
+        from ml_playground.dataset.instructions import instruction_settings
+
+        parts += instruction_settings(config)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -38,7 +45,7 @@ def dataset_folder(config: PrepareConfig, digest: str) -> Path:
     return config.dataset_dir or DATA_ROOT / f"{config.preparer}-{digest[:12]}"
 
 
-def find_dataset(config: PrepareConfig, source: TextSource) -> PreparedDataset | None:
+def find_dataset(config: PrepareConfig, source: Source) -> PreparedDataset | None:
     """Return the dataset if it has already been prepared from the same text with the same settings.
 
     Raises:
@@ -52,7 +59,7 @@ def find_dataset(config: PrepareConfig, source: TextSource) -> PreparedDataset |
     return open_dataset(folder) if meta and meta.fingerprint == digest else None
 
 
-def prepare_dataset(config: PrepareConfig, source: TextSource) -> PreparedDataset:
+def prepare_dataset(config: PrepareConfig, source: Source) -> PreparedDataset:
     """Prepare the dataset, or return it if it already exists. Other files in its folder are kept.
 
     Raises:
@@ -71,7 +78,12 @@ def prepare_dataset(config: PrepareConfig, source: TextSource) -> PreparedDatase
         refuse_foreign(folder)
         partial.mkdir(exist_ok=True)
         try:
-            meta = _write(partial, config, source, digest)
+            if isinstance(source, ConversationFile):
+                from ml_playground.dataset.instructions import write_examples
+
+                meta = write_examples(partial, config, source, digest)
+            else:
+                meta = _write(partial, config, source, digest)
             refuse_foreign(folder)  # it may have changed in the meantime
             put_in_place(partial, folder, meta)
         finally:
@@ -120,7 +132,7 @@ def _write(folder: Path, config: PrepareConfig, source: TextSource, digest: str)
         vocab_size=tokenizer.vocab_size,
         dtype=dtype,
         tokenizer=tokenizer.state,
-        sha256={name: file_digest(folder / name) for name in FILES.values()},
+        sha256={name: file_digest(folder / name) for name in ("train.bin", "val.bin")},
         normalize=config.normalize.name,
         val_text=val_text.hexdigest(),
     )
@@ -171,7 +183,7 @@ def _counted(
 
 def _remove(partial: Path) -> None:
     """Remove the folder of unfinished files, unless it contains other files, which are kept."""
-    for name in FILES.values():
+    for name in FILES:
         for path in (partial / name, partial / f".{name}.tmp"):
             path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # it does not exist, or is not empty

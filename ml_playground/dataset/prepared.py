@@ -59,6 +59,12 @@ class Meta:
     val_text: str = ""
     """SHA-256 of the validation text, which is the same for every tokenizer; empty if it was not recorded."""
 
+    targets: dict[str, int] = field(default_factory=dict[str, int])
+    """Tokens that count in the loss, by split, where a mask says which; empty if all do."""
+
+    notes: dict[str, str] = field(default_factory=dict[str, str])
+    """What was found while preparing, for the summary."""
+
     def bytes(self, split: Split) -> int:
         """Return the size of a token file in bytes."""
         return (self.train_tokens if split == "train" else self.val_tokens) * np.dtype(self.dtype).itemsize
@@ -77,7 +83,7 @@ class PreparedDataset:
 
     def bits_per_byte(self, val_loss: float) -> float:
         """Convert a validation loss in nats per token to bits per byte of text, comparable across tokenizers."""
-        return val_loss / math.log(2) * self.meta.val_tokens / self.meta.val_bytes
+        return val_loss / math.log(2) * self.meta.targets.get("val", self.meta.val_tokens) / self.meta.val_bytes
 
     def tokens(self, split: Split) -> Tokens:
         """Return the ids of a split, shape (tokens,), as a read-only memory map."""
@@ -87,6 +93,16 @@ class PreparedDataset:
         """Return a split's mask, shape (tokens,): 1 for targets, 0 for context only; None if all ids are targets."""
         name = mask_name(split)
         return np.memmap(self.folder / name, dtype=np.uint8, mode="r") if name in self.meta.sha256 else None
+
+    def lengths(self, split: Split) -> NDArray[np.uint32] | None:
+        """Return the lengths in tokens of a split's examples; None for text, whose windows are cut anywhere."""
+        name = lengths_name(split)
+        return np.fromfile(self.folder / name, dtype="<u4") if name in self.meta.sha256 else None
+
+
+def lengths_name(split: Split) -> str:
+    """Return the name of the file next to a split's tokens with the length of each example."""
+    return f"{split}.lengths.bin"
 
 
 def mask_name(split: Split) -> str:
@@ -132,9 +148,12 @@ def _meta(table: object) -> Meta:
         plain = origin if (origin := get_origin(kind)) in (list, dict) else kind
         if not isinstance(value, plain) or isinstance(value, bool) or (isinstance(value, int) and value < 0):
             raise TypeError(f"{name} is of type {type(value).__name__}")
-    entries: list[tuple[object, object]] = [*meta.tokenizer.items(), *meta.sha256.items()]
-    if meta.dtype not in _DTYPES or not all(isinstance(text, str) for entry in entries for text in entry):
-        raise ValueError("no such dtype or tokenizer")
+    entries: list[tuple[object, object]] = [*meta.tokenizer.items(), *meta.sha256.items(), *meta.notes.items()]
+    counts: list[object] = [*meta.targets.values()]
+    if meta.dtype not in _DTYPES or not all(isinstance(count, int) for count in counts):
+        raise ValueError("no such dtype or targets")
+    if not all(isinstance(text, str) for entry in entries for text in entry):
+        raise ValueError("no such tokenizer or notes")
     return meta
 
 
@@ -157,6 +176,8 @@ def open_dataset(folder: Path) -> PreparedDataset:
     files = {f"{split}.bin": meta.bytes(split) for split in splits}
     counts = {"train": meta.train_tokens, "val": meta.val_tokens}
     files |= {mask_name(split): counts[split] for split in splits if mask_name(split) in meta.sha256}
+    examples = {"train": meta.documents - len(meta.val_documents), "val": len(meta.val_documents)}
+    files |= {lengths_name(split): 4 * examples[split] for split in splits if lengths_name(split) in meta.sha256}
     for name, wanted in files.items():
         path = folder / name
         size = path.stat().st_size if path.is_file() else 0

@@ -9,6 +9,7 @@ from ml_playground.errors import DataError
 from ml_playground.experiments.registry import find_preparer
 from ml_playground.terminal.console import say
 from ml_playground.text.config import Normalization
+from ml_playground.text.conversation import ConversationFile
 from ml_playground.text.normalization import NormalizedSource
 
 _FEW = 5
@@ -23,7 +24,7 @@ def prepare(config: ExperimentConfig) -> PreparedDataset:
     """
     try:
         source = find_preparer(config.prepare.preparer)(config.prepare)
-        if config.prepare.normalize is not Normalization.none:
+        if config.prepare.normalize is not Normalization.none and not isinstance(source, ConversationFile):
             source = NormalizedSource(source, config.prepare.normalize)
         say(f"data: {source.description}")
         dataset, verb = find_dataset(config.prepare, source), "already prepared"

@@ -1,4 +1,4 @@
-"""Preparers: functions that turn ``[prepare]`` into a text source, found by name.
+"""Preparers: functions that turn ``[prepare]`` into a source of text or of conversations, found by name.
 
 A preparer is a function decorated with :func:`preparer`, in a module of ``ml_playground.experiments`` or in one that
 another package lists under the entry point group of that name.
@@ -12,9 +12,10 @@ from pathlib import Path
 from ml_playground.errors import UserError
 from ml_playground.registry import Registry
 from ml_playground.text.config import PrepareConfig
+from ml_playground.text.conversation import ConversationFile
 from ml_playground.text.source import TextSource
 
-Preparer = Callable[[PrepareConfig], TextSource]
+Preparer = Callable[[PrepareConfig], TextSource | ConversationFile]
 
 _preparers: Registry[Preparer] = Registry("preparer", "ml_playground.experiments", "ml_playground.experiments")
 preparer = _preparers.register

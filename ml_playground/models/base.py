@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
@@ -23,6 +24,16 @@ class Cache(Protocol):
     """Number of tokens kept."""
 
 
+@dataclass(frozen=True)
+class GenerationDefaults:
+    """How a pretrained model's authors want it to be sampled."""
+
+    settings: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Such as ``temperature``, by the names of ``[sample.sample]``."""
+    end_tokens: frozenset[int] = frozenset()
+    """Ids that end a text, besides the tokenizer's own."""
+
+
 class LanguageModel(nn.Module, ABC):
     """A causal language model over token ids."""
 
@@ -37,15 +48,21 @@ class LanguageModel(nn.Module, ABC):
     def args(self) -> ModelArgs:
         """Arguments to rebuild this model; saved in checkpoints."""
 
+    @property
+    def generation(self) -> GenerationDefaults:
+        """Defaults for sampling; none for a model that was not pretrained."""
+        return GenerationDefaults()
+
     @abstractmethod
     def new_cache(self, batch: int, window: int) -> Cache:
         """Create an empty cache of the newest ``window`` tokens, for generation."""
 
     @abstractmethod
-    def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+    def hidden(self, ids: Tensor, cache: Cache | None = None, positions: Tensor | None = None) -> Tensor:
         """Return the final hidden states, shape (batch, tokens, width), for ids of shape (batch, tokens).
 
-        With a cache, ``ids`` continue the cached tokens and are appended to them.
+        With a cache, ``ids`` continue the cached tokens and are appended to them. With ``positions``, of the same
+        shape as ``ids``, a row is several texts, of which each begins at position 0 and sees itself only.
         """
 
     @property
@@ -61,9 +78,10 @@ class LanguageModel(nn.Module, ABC):
         """Return logits, shape (batch, tokens, vocab_size), for ids of shape (batch, tokens)."""
         return self.head(self.hidden(ids, cache))
 
-    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean cross entropy in nats over targets other than -1; both arguments are (batch, tokens)."""
-        return cross_entropy(self.hidden(ids).flatten(0, 1), self.head_weight, targets.flatten())
+    def loss(self, ids: Tensor, targets: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Return the mean cross entropy in nats over targets other than -1; all arguments are (batch, tokens)."""
+        hidden = self.hidden(ids, positions=positions)
+        return cross_entropy(hidden.flatten(0, 1), self.head_weight, targets.flatten())
 
     def trainable_state(self) -> dict[str, Tensor]:
         """Return the tensors to save in a checkpoint, by name: all except frozen parameters, which can be reloaded."""

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ml_playground.models.base import Cache, LanguageModel, ModelFamily
 from ml_playground.models.config import GPTConfig, ModelArgs
 from ml_playground.models.hugging_face import HuggingFaceModel
-from ml_playground.models.kernels.attention import causal_attention
+from ml_playground.models.kernels.attention import causal_attention, separating_mask
 from ml_playground.models.kv_cache import KVCache
 from ml_playground.models.registry import families
 
@@ -53,14 +53,14 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = nn.Linear(args.n_embd, args.n_embd, bias=args.bias)
         self.resid_dropout = nn.Dropout(args.dropout)
 
-    def forward(self, x: Tensor, cache: KVCache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None, layer: int, mask: Tensor | None = None) -> Tensor:
         """Apply attention to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         batch, length, width = x.shape
         heads = self.c_attn(x).view(batch, length, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind(0)
         if cache is not None:
             key, value = cache.extend(layer, key, value)
-        y = causal_attention(query, key, value, self.dropout if self.training else 0.0)
+        y = causal_attention(query, key, value, self.dropout if self.training else 0.0, mask)
         merged = y.transpose(1, 2).reshape(batch, length, width)
         out: Tensor = self.resid_dropout(self.c_proj(merged))
         return out
@@ -91,9 +91,9 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(args.n_embd, eps=args.norm_eps, bias=args.bias)
         self.mlp = MLP(args)
 
-    def forward(self, x: Tensor, cache: KVCache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None, layer: int, mask: Tensor | None = None) -> Tensor:
         """Apply the block to ``x`` of shape (batch, tokens, width); the output has the same shape."""
-        x = x + self.attn(self.ln_1(x), cache, layer)
+        x = x + self.attn(self.ln_1(x), cache, layer, mask)
         out: Tensor = x + self.mlp(self.ln_2(x))
         return out
 
@@ -109,13 +109,15 @@ class Transformer(nn.Module):
         self.h = nn.ModuleList([Block(args) for _ in range(args.n_layer)])
         self.ln_f = nn.LayerNorm(args.n_embd, eps=args.norm_eps, bias=args.bias)
 
-    def forward(self, ids: Tensor, cache: KVCache | None) -> Tensor:
+    def forward(self, ids: Tensor, cache: KVCache | None, positions: Tensor | None = None) -> Tensor:
         """Return the final hidden states, shape (batch, tokens, width), for ids of shape (batch, tokens)."""
         start = 0 if cache is None else cache.length
-        positions = torch.arange(start, start + ids.shape[1], device=ids.device)
+        mask = None if positions is None else separating_mask(positions)
+        if positions is None:
+            positions = torch.arange(start, start + ids.shape[1], device=ids.device)
         x = self.drop(self.wte(ids) + self.wpe(positions))
         for layer, block in enumerate(self.h):
-            x = block(x, cache, layer)
+            x = block(x, cache, layer, mask)
         if cache is not None:
             cache.length += ids.shape[1]
         out: Tensor = self.ln_f(x)
@@ -144,9 +146,9 @@ class GPT(LanguageModel):
     def new_cache(self, batch: int, window: int) -> KVCache:
         return KVCache(self._args.n_layer, batch, window)
 
-    def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+    def hidden(self, ids: Tensor, cache: Cache | None = None, positions: Tensor | None = None) -> Tensor:
         assert cache is None or isinstance(cache, KVCache)
-        out: Tensor = self.transformer(ids, cache)
+        out: Tensor = self.transformer(ids, cache, positions)
         return out
 
     @property

@@ -33,7 +33,7 @@ from transformers.utils.hub import cached_file
 
 from ml_playground.durable import open_regular
 from ml_playground.errors import RunFolderError, UserError
-from ml_playground.models.base import Cache, LanguageModel, ModelFamily
+from ml_playground.models.base import Cache, GenerationDefaults, LanguageModel, ModelFamily
 from ml_playground.models.config import HuggingFaceConfig, Method, ModelArgs
 from ml_playground.models.kernels.attention import causal_attention
 from ml_playground.models.registry import families
@@ -42,6 +42,9 @@ _KEY = "train.model.path"
 _ATTENTION = "ml_playground"
 _SCALES = ("logit_scale", "logits_scaling", "final_logit_softcapping")
 """Settings by which some architectures change their logits after the head."""
+
+_GENERATION = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+"""Settings of a ``generation_config.json`` that sampling has, too."""
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
@@ -61,11 +64,11 @@ def _attention(
 
     Its products are in bfloat16 under autocast on CPUs, where torch's backward is several times slower.
     """
-    plain = attention_mask is None and scaling in (None, query.shape[-1] ** -0.5) and not settings.get("sliding_window")
+    plain = scaling in (None, query.shape[-1] ** -0.5) and not settings.get("sliding_window")
     if plain and 1 < query.shape[2] == key.shape[2]:
         shared = query.shape[1] // key.shape[1]
         key, value = (x.repeat_interleave(shared, 1) if shared > 1 else x for x in (key, value))
-        return causal_attention(query, key, value, dropout).transpose(1, 2).contiguous(), None
+        return causal_attention(query, key, value, dropout, attention_mask).transpose(1, 2).contiguous(), None
     return sdpa_attention_forward(
         module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **settings
     )
@@ -110,13 +113,25 @@ class PretrainedLanguageModel(LanguageModel):
     def args(self) -> ModelArgs:
         return self._args
 
+    @property
+    def generation(self) -> GenerationDefaults:
+        config = self.causal.generation_config
+        values: dict[str, object] = {name: getattr(config, name, None) for name in _GENERATION}
+        end: object = getattr(config, "eos_token_id", None)
+        ends = cast("list[object]", end) if isinstance(end, list) else [end]
+        return GenerationDefaults(
+            {name: value for name, value in values.items() if isinstance(value, (int, float))},
+            frozenset(token for token in ends if isinstance(token, int)),
+        )
+
     def new_cache(self, batch: int, window: int) -> TransformersCache:  # noqa: ARG002  # its rows come with the keys
         return TransformersCache(self.causal.config, window)
 
-    def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+    def hidden(self, ids: Tensor, cache: Cache | None = None, positions: Tensor | None = None) -> Tensor:
         assert cache is None or isinstance(cache, TransformersCache)
         if cache is None:
-            out = self.causal.base_model(input_ids=ids, use_cache=False)
+            # transformers recognizes several texts in a row by their positions, and keeps them apart.
+            out = self.causal.base_model(input_ids=ids, position_ids=positions, use_cache=False)
         else:
             cache.expand(len(ids))
             out = self.causal.base_model(input_ids=ids, past_key_values=cache.layers, use_cache=True)
@@ -131,10 +146,10 @@ class PretrainedLanguageModel(LanguageModel):
         """Logits over the vocabulary, shape (..., vocab_size), for hidden states of shape (..., width)."""
         return cast("Tensor", self._head(hidden))
 
-    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, ids: Tensor, targets: Tensor, positions: Tensor | None = None) -> Tensor:
         if type(self._head) is nn.Linear and cast("Tensor | None", self._head.bias) is None:
-            return super().loss(ids, targets)
-        logits = self.head(self.hidden(ids)).flatten(0, 1).float()
+            return super().loss(ids, targets, positions)
+        logits = self.head(self.hidden(ids, positions=positions)).flatten(0, 1).float()
         return F.cross_entropy(logits, targets.flatten(), ignore_index=-1)
 
     @property

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ml_playground.models.base import Cache, LanguageModel, ModelFamily
 from ml_playground.models.config import ModelArgs, Qwen3Config
 from ml_playground.models.hugging_face import HuggingFaceModel
-from ml_playground.models.kernels.attention import causal_attention
+from ml_playground.models.kernels.attention import causal_attention, separating_mask
 from ml_playground.models.kv_cache import KVCache
 from ml_playground.models.registry import families
 
@@ -63,7 +63,14 @@ class Attention(nn.Module):
         self.q_norm = nn.RMSNorm(args.head_dim, eps=args.norm_eps)
         self.k_norm = nn.RMSNorm(args.head_dim, eps=args.norm_eps)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: KVCache | None, layer: int) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        cache: KVCache | None,
+        layer: int,
+        mask: Tensor | None = None,
+    ) -> Tensor:
         """Apply attention to ``x`` of shape (batch, tokens, width); the output has the same shape."""
         # (batch, tokens, heads, head width)
         query, key, value = (
@@ -74,7 +81,7 @@ class Attention(nn.Module):
         value = value.transpose(1, 2)
         if cache is not None:
             key, value = cache.extend(layer, key, value)
-        y = causal_attention(query, key, value, self.dropout if self.training else 0.0)
+        y = causal_attention(query, key, value, self.dropout if self.training else 0.0, mask)
         out: Tensor = self.o_proj(y.transpose(1, 2).flatten(2))
         return out
 
@@ -105,9 +112,16 @@ class Layer(nn.Module):
         self.mlp = MLP(args)
         self.dropout = nn.Dropout(args.dropout)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: KVCache | None, layer: int) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        cache: KVCache | None,
+        layer: int,
+        mask: Tensor | None = None,
+    ) -> Tensor:
         """Apply the layer to ``x`` of shape (batch, tokens, width); the output has the same shape."""
-        x = x + self.dropout(self.self_attn(self.input_layernorm(x), rotation, cache, layer))
+        x = x + self.dropout(self.self_attn(self.input_layernorm(x), rotation, cache, layer, mask))
         out: Tensor = x + self.dropout(self.mlp(self.post_attention_layernorm(x)))
         return out
 
@@ -129,16 +143,18 @@ class Decoder(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def forward(self, ids: Tensor, cache: KVCache | None) -> Tensor:
+    def forward(self, ids: Tensor, cache: KVCache | None, positions: Tensor | None = None) -> Tensor:
         """Return the final hidden states, shape (batch, tokens, width), for ids of shape (batch, tokens)."""
         start = 0 if cache is None else cache.length
         end = start + ids.shape[1]
-        rotation = (self.cos[start:end], self.sin[start:end])
+        mask = None if positions is None else separating_mask(positions)
+        rows = slice(start, end) if positions is None else positions
+        rotation = (self.cos[rows], self.sin[rows])
         if end > len(self.cos):  # with a sliding window, positions continue past the maximum context length
             rotation = rotations(torch.arange(start, end, device=ids.device), self.cos.shape[-1], self.rope_theta)
         x = self.dropout(self.embed_tokens(ids))
         for layer, block in enumerate(self.layers):
-            x = block(x, rotation, cache, layer)
+            x = block(x, rotation, cache, layer, mask)
         if cache is not None:
             cache.length = end
         out: Tensor = self.norm(x)
@@ -167,9 +183,9 @@ class Qwen3(LanguageModel):
     def new_cache(self, batch: int, window: int) -> KVCache:
         return KVCache(self._args.n_layer, batch, window)
 
-    def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+    def hidden(self, ids: Tensor, cache: Cache | None = None, positions: Tensor | None = None) -> Tensor:
         assert cache is None or isinstance(cache, KVCache)
-        out: Tensor = self.model(ids, cache)
+        out: Tensor = self.model(ids, cache, positions)
         return out
 
     @property

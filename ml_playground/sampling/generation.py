@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ml_playground.errors import DivergedError
 from ml_playground.models.base import LanguageModel
-from ml_playground.sampling.config import SamplingConfig
+from ml_playground.sampling.config import SamplingConfig, TokenSampling
 
 
 @torch.inference_mode()
@@ -33,6 +33,7 @@ def generate(
         DivergedError: If the model's outputs are not finite.
     """
     length, total = len(prompt), len(prompt) + config.max_new_tokens
+    sampling = config.token_sampling(model.generation.settings)
     ids = torch.empty(samples, total, dtype=torch.int64, device=prompt.device)
     ids[:, :length] = prompt
     cache = model.new_cache(samples, min(model.block_size, total))
@@ -48,12 +49,12 @@ def generate(
                 "the model computes what is not finite: its training has diverged; use another checkpoint, or dtype ="
                 " 'float32'"
             )
-        fresh = sample_next_token(logits.expand(samples, -1), ids[:, :end], config, generator)
+        fresh = sample_next_token(logits.expand(samples, -1), ids[:, :end], sampling, generator)
         ids[:, end : end + 1] = fresh
         yield fresh.flatten().tolist()
 
 
-def sample_next_token(logits: Tensor, seen: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:
+def sample_next_token(logits: Tensor, seen: Tensor, config: TokenSampling, generator: torch.Generator) -> Tensor:
     """Sample one id per row, shape (batch, 1), from logits of shape (batch, vocab_size).
 
     Temperature 0 is greedy decoding. ``repetition_penalty`` is CTRL's (Keskar et al., 2019), applied to the ids

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml_playground.durable import read_regular
 from ml_playground.errors import DataError
-from ml_playground.text.tokenizer import Tokenizer
+from ml_playground.text.tokenizer import Tokenizer, is_chat
 
 _FROM_FILE = "FILE:"
 _KEY = "sample.sample.start"
@@ -28,18 +28,25 @@ def read_prompt(start: str) -> str:
 
 
 def encode_prompt(prompt: str, tokenizer: Tokenizer) -> list[int]:
-    """Encode a prompt into token ids.
+    """Encode a prompt into token ids; where the data were chats, as a user's turn that is to be answered.
 
     Raises:
         DataError: If it is empty and the vocabulary has no start-of-text token, or lacks some of its characters.
     """
     start = [] if tokenizer.start_of_text is None else [tokenizer.start_of_text]
-    if not prompt and not start:
+    if not prompt and (not start or is_chat(tokenizer)):
         raise DataError(f"{_KEY}: is empty; give at least one character to continue")
     try:
+        if is_chat(tokenizer):
+            return [int(token) for token in tokenizer.encode_turn(prompt)]
         return [*start, *(int(token) for token in tokenizer.encode(prompt))]
     except DataError as error:
         raise DataError(f"{_KEY}: {error}; {_fix(prompt, tokenizer)}") from None
+
+
+def displayed(prompt: str, tokenizer: Tokenizer) -> str:
+    """Return a prompt as it stands before a sample: a chat's answer begins in a paragraph of its own."""
+    return f"{prompt}\n\n" if is_chat(tokenizer) else prompt
 
 
 def _read(path: Path) -> str:

@@ -19,11 +19,11 @@ from ml_playground.models.base import LanguageModel
 from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.decoding import for_decoding
 from ml_playground.sampling.generation import generate
-from ml_playground.sampling.prompt import encode_prompt, read_prompt
+from ml_playground.sampling.prompt import displayed, encode_prompt, read_prompt
 from ml_playground.sampling.streaming import TextStream
 from ml_playground.terminal.console import say
 from ml_playground.text.normalization import normalized
-from ml_playground.text.tokenizer import Tokenizer
+from ml_playground.text.tokenizer import Tokenizer, is_chat
 from ml_playground.training.config import Device, Dtype
 from ml_playground.training.device import Hardware, choose_hardware
 from ml_playground.training.loading import Trained, load_trained
@@ -51,7 +51,8 @@ def sample(config: ExperimentConfig) -> None:
     hardware = choose_hardware(runtime.device, runtime.dtype, table="sample.runtime")
     say(f"sampling: {trained.path}, step {trained.step:,}, on {hardware}")
     generator = torch.Generator(hardware.device).manual_seed(runtime.seed)
-    streams = [TextStream(tokenizer, wanted.stop, prompt) for _ in range(wanted.num_samples)]
+    streams = _streams(trained.model, tokenizer, prompt, wanted)
+    start = displayed(start, tokenizer)
     screen = _Screen(start, streams)
     for _ in _write(for_decoding(trained.model, hardware), tokenizer, prompt, streams, wanted, hardware, generator):
         screen.update()
@@ -99,11 +100,18 @@ def generate_text(
     tokenizer = trained.tokenizer
     hardware = choose_hardware(Device.auto, Dtype[dtype], table="sample.runtime")
     ids = encode_prompt(read_prompt(prompt), tokenizer)
-    streams = [TextStream(tokenizer, config.stop, ids) for _ in range(config.num_samples)]
+    streams = _streams(trained.model, tokenizer, ids, config)
     generator = torch.Generator(hardware.device).manual_seed(seed)
     model = for_decoding(copy.deepcopy(trained.model), hardware)
     deque(_write(model, tokenizer, ids, streams, config, hardware, generator), maxlen=0)
-    return [prompt + stream.text for stream in streams]
+    return [displayed(prompt, tokenizer) + stream.text for stream in streams]
+
+
+def _streams(model: LanguageModel, tokenizer: Tokenizer, prompt: list[int], config: SamplingConfig) -> list[TextStream]:
+    end_tokens = model.generation.end_tokens
+    if is_chat(tokenizer):
+        end_tokens |= tokenizer.end_tokens
+    return [TextStream(tokenizer, config.stop, prompt, end_tokens) for _ in range(config.num_samples)]
 
 
 def _write(

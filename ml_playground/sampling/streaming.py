@@ -18,27 +18,35 @@ class TextStream:
     start of a stop string.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = (), prompt: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        stop: Sequence[str] = (),
+        prompt: Sequence[int] = (),
+        end_tokens: frozenset[int] = frozenset(),
+    ) -> None:
         """Start an empty stream.
 
         Args:
             tokenizer: Decodes the ids.
             stop: The text ends before the first of these strings.
             prompt: Ids that the text continues.
+            end_tokens: Ids that complete the text, besides the tokenizer's end-of-text token.
         """
         self.text = ""
         self.done = False
         """Whether the text is complete."""
         self._tokenizer = tokenizer
         self._stop = stop
+        self._end_tokens = end_tokens | {tokenizer.end_of_text}
         self._ids: list[int] = []
         self._before = list(prompt[-_CONTEXT:])
         """Some tokens are other characters at the beginning of a text than after these."""
         self._held = ""
 
     def push(self, token: int) -> None:
-        """Add the next id. The tokenizer's end-of-text token completes the text; later ids are ignored."""
-        if token == self._tokenizer.end_of_text:
+        """Add the next id. An end token completes the text; later ids are ignored."""
+        if token in self._end_tokens:
             self.finish()
         if self.done:
             return

@@ -19,6 +19,24 @@ class OnBadFile(Enum):
     skip = "skip"
 
 
+class OnBadRow(Enum):
+    """What to do about a row that cannot be trained on; skipped rows are listed."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+class Truncation(Enum):
+    """What to do about an example that is longer than ``max_tokens``; how many there were is listed."""
+
+    end = "end"
+    """Cut its end."""
+    start = "start"
+    """Cut its beginning."""
+    refuse = "refuse"
+    """Treat it as a bad row."""
+
+
 class Normalization(Enum):
     """Unicode normalization form: ``ä`` is one character in NFC, and ``a`` plus a combining diaeresis in NFD."""
 
@@ -48,6 +66,18 @@ class LayoutConfig:
 
 
 @dataclass
+class InstructionsConfig:
+    """``[prepare.instructions]``: examples from JSON lines, each a document of its own."""
+
+    max_tokens: int = bounded(SI("${train.data.block_size}"), ge=2)
+    """Longest example in tokens."""
+    truncation: Truncation = Truncation.end
+    on_bad_row: OnBadRow = OnBadRow.stop
+    chat_template: Path | None = None
+    """File with a template in Jinja that is used in place of the tokenizer's own."""
+
+
+@dataclass
 class PrepareConfig:
     """``[prepare]``: from source text to token files."""
 
@@ -68,6 +98,7 @@ class PrepareConfig:
     on_bad_file: OnBadFile = OnBadFile.stop
     """What to do about an unreadable file among many."""
     layout: LayoutConfig = field(default_factory=LayoutConfig)
+    instructions: InstructionsConfig = field(default_factory=InstructionsConfig)
     normalize: Normalization = Normalization.none
     """Normalization form of the text and of prompts. Texts from a Mac or a PDF are often NFD; keyboard input is NFC."""
     dataset_dir: Path | None = None

@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from ml_playground.durable import read_regular
 from ml_playground.errors import DataError
+from ml_playground.text.chat_template import ChatTemplate, MarkedText
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.ids import TokenIds, token_ids
 from ml_playground.text.tokenizer import TokenizerKind, TokenizerState, tokenizers
 from ml_playground.text.unknown import encodable
 
 _KEY = "prepare.tokenizer_path"
-_DEFINITION, _SETTINGS = "tokenizer.json", "tokenizer_config.json"
+_DEFINITION, _SETTINGS, _TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
 
 
 class HuggingFaceTokenizer:
@@ -27,25 +31,21 @@ class HuggingFaceTokenizer:
     The state is the whole tokenizer, so that a checkpoint can be sampled without the model's folder.
     """
 
-    def __init__(self, definition: str, end: str, start: str) -> None:
+    def __init__(self, definition: str, end: str, start: str, template: str = "") -> None:
         """Load a tokenizer.
 
         Args:
             definition: Content of a ``tokenizer.json``.
             end: The end-of-sequence token.
             start: The beginning-of-sequence token; empty if there is none.
+            template: The chat template; empty if the model was not trained on chats.
 
         Raises:
             DataError: If the definition cannot be used, or lacks the end-of-sequence token.
         """
-        try:
-            self._tokenizer = Tokenizer.from_str(definition)
-        except Exception as error:  # noqa: BLE001  # the library raises nothing more specific
-            raise DataError(f"{_DEFINITION} cannot be read: {str(error).splitlines()[0]}") from None
+        self._tokenizer = _tokenizer(definition)
         self._tokenizer.encode_special_tokens = True  # what looks like a special token in a text is plain text
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._end, self._start = end, start
+        self._end, self._start, self._template = end, start, template
         self.end_of_text = self._tokenizer.token_to_id(end)
         self.start_of_text = self._tokenizer.token_to_id(start) if start else None
         if self.end_of_text is None:
@@ -57,7 +57,52 @@ class HuggingFaceTokenizer:
 
     @property
     def state(self) -> dict[str, str]:
-        return {"kind": "hf", "definition": self._tokenizer.to_str(), "end": self._end, "start": self._start}
+        state = {"kind": "hf", "definition": self._tokenizer.to_str(), "end": self._end, "start": self._start}
+        return {**state, "template": self._template} if self._template else state
+
+    @cached_property
+    def template(self) -> ChatTemplate | None:
+        """The chat template; None for a model of plain text.
+
+        Raises:
+            DataError: If it cannot be used.
+        """
+        tokens = {"eos_token": self._end, "bos_token": self._start}
+        return ChatTemplate(self._template, tokens) if self._template else None
+
+    @cached_property
+    def special(self) -> dict[str, int]:
+        """Ids of the special tokens, by their text."""
+        tokens = self._tokenizer.get_added_tokens_decoder()
+        return {token.content: number for number, token in tokens.items() if token.special}
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """Ids that end a sample: in a chat, a template has its own token for the end of a turn."""
+        return frozenset(self.special.values()) if self._template else frozenset({cast("int", self.end_of_text)})
+
+    @cached_property
+    def _with_special(self) -> Tokenizer:
+        """The same tokenizer for rendered templates, in which special tokens are what they look like."""
+        return _tokenizer(self._tokenizer.to_str())
+
+    def encode_marked(self, texts: Sequence[MarkedText]) -> list[tuple[TokenIds, NDArray[np.uint8]]]:
+        """Encode rendered texts, in which special tokens are recognized, on all cores.
+
+        Returns:
+            Per text its ids, and a mask of the same shape (tokens,): 1 for tokens that are part of an answer.
+        """
+        encodings = self._with_special.encode_batch([text.text for text in texts], add_special_tokens=False)
+        return [
+            (token_ids(encoding.ids, self.vocab_size), _mask(encoding.offsets, text.answers))
+            for encoding, text in zip(encodings, texts, strict=True)
+        ]
+
+    def encode_turn(self, prompt: str) -> TokenIds:
+        """Encode a user's turn of a chat, up to where the answer begins."""
+        assert self.template, "only chats have turns"
+        text = self.template.render([{"role": "user", "content": prompt}], prompt=True)
+        return self.encode_marked([MarkedText(text, [])])[0][0]
 
     def encode(self, text: str | bytes) -> TokenIds:
         # Of the encode methods, only those for batches release the GIL.
@@ -72,17 +117,75 @@ class HuggingFaceTokenizer:
         return self._tokenizer.decode(ids, skip_special_tokens=True)
 
 
-def _train(config: PrepareConfig) -> HuggingFaceTokenizer:
+def _tokenizer(definition: str) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_str(definition)
+    except Exception as error:  # noqa: BLE001  # the library raises nothing more specific
+        raise DataError(f"{_DEFINITION} cannot be read: {str(error).splitlines()[0]}") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _mask(offsets: Sequence[tuple[int, int]], answers: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:
+    """Return 1 for tokens with at least one character in an answer."""
+    starts, ends = np.array(offsets, dtype=np.int64).reshape(-1, 2).T
+    mask = np.zeros(len(starts), dtype=np.uint8)
+    for first, last in answers:
+        # Byte-level tokenizers exclude spaces from offsets: a token of spaces alone is empty, at the end of its own.
+        mask[(ends > first) & (np.minimum(starts, ends - 1) < last)] = 1
+    return mask
+
+
+def load_hugging_face_tokenizer(config: PrepareConfig, *, chat: bool = False) -> HuggingFaceTokenizer:
+    """Load the tokenizer at ``[prepare] tokenizer_path``, with a chat template if ``chat`` is set.
+
+    Raises:
+        DataError: If it cannot be used, or has no chat template.
+    """
     definition, settings = (_read(config, name) for name in (_DEFINITION, _SETTINGS))
+    names = _table(settings)
+    end, start = (_token(names.get(name)) for name in ("eos_token", "bos_token"))
+    if not end:
+        raise DataError(f"{_KEY}: {_SETTINGS} names no eos_token, which separates documents")
+    template = read_chat_template(config) if chat else ""
+    if template is None:
+        raise DataError(
+            f"{_KEY} = {config.tokenizer_path}: has no chat template, which messages need; name a file with one in"
+            " [prepare.instructions] chat_template"
+        )
+    return HuggingFaceTokenizer(definition, end, start, template)
+
+
+def read_chat_template(config: PrepareConfig) -> str | None:
+    """Return the chat template that the experiment names, else that of the tokenizer; None if it has none.
+
+    Raises:
+        DataError: If a file cannot be read.
+    """
+    if path := config.instructions.chat_template:
+        try:
+            return read_regular(path).decode()
+        except (OSError, ValueError) as error:
+            raise DataError(f"prepare.instructions.chat_template = {path}: cannot be read: {error}") from None
+    inside = _table(_read(config, _SETTINGS)).get("chat_template")
+    if isinstance(inside, list):  # several, by name
+        tables = cast("list[dict[str, object]]", inside)
+        inside = next((table.get("template") for table in tables if table.get("name") == "default"), None)
+    if isinstance(inside, str) and inside:
+        return inside
+    try:
+        return _read(config, _TEMPLATE)
+    except DataError:
+        return None
+
+
+def _table(settings: str) -> dict[str, object]:
     try:
         table: object = json.loads(settings)
     except ValueError:
         raise DataError(f"{_KEY}: {_SETTINGS} is not JSON") from None
-    names = cast("dict[str, object]", table) if isinstance(table, dict) else {}
-    end, start = (_token(names.get(name)) for name in ("eos_token", "bos_token"))
-    if not end:
-        raise DataError(f"{_KEY}: {_SETTINGS} names no eos_token, which separates documents")
-    return HuggingFaceTokenizer(definition, end, start)
+    return cast("dict[str, object]", table) if isinstance(table, dict) else {}
 
 
 def _token(value: object) -> str:
@@ -120,7 +223,9 @@ def _settings(config: PrepareConfig) -> list[str | int]:
 
 
 def _load(state: TokenizerState) -> HuggingFaceTokenizer:
-    return HuggingFaceTokenizer(state["definition"], state["end"], state["start"])
+    return HuggingFaceTokenizer(state["definition"], state["end"], state["start"], state.get("template", ""))
 
 
-tokenizers.register("hf")(TokenizerKind(train=lambda config, _: _train(config), load=_load, settings=_settings))
+tokenizers.register("hf")(
+    TokenizerKind(train=lambda config, _: load_hugging_face_tokenizer(config), load=_load, settings=_settings)
+)

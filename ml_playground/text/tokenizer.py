@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 from ml_playground.errors import DataError, UserError
 from ml_playground.registry import Registry
 from ml_playground.text.config import PrepareConfig
 
 if TYPE_CHECKING:
+    from ml_playground.text.chat_template import ChatTemplate
     from ml_playground.text.ids import TokenIds
 
 TokenizerState = dict[str, str]
@@ -65,6 +66,35 @@ class Tokenizer(Protocol):
     def decode(self, ids: Sequence[int]) -> str:
         """Decode ids to text."""
         ...
+
+
+@runtime_checkable
+class ChatTokenizer(Tokenizer, Protocol):
+    """A tokenizer that may have a chat template."""
+
+    @property
+    def template(self) -> ChatTemplate | None:
+        """The template that the data was rendered with; None for plain text."""
+        ...
+
+    @property
+    def special(self) -> dict[str, int]:
+        """Ids of the special tokens, by their text."""
+        ...
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """Ids that end a sample."""
+        ...
+
+    def encode_turn(self, prompt: str) -> TokenIds:
+        """Encode a user's turn of a chat, up to where the answer begins, to ids of shape (tokens,)."""
+        ...
+
+
+def is_chat(tokenizer: Tokenizer) -> TypeGuard[ChatTokenizer]:
+    """Return whether a tokenizer has a chat template."""
+    return isinstance(tokenizer, ChatTokenizer) and tokenizer.template is not None
 
 
 Documents = Iterable[Iterable[bytes]]

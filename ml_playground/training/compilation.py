@@ -22,7 +22,12 @@ class CompileError(UserError):
 
 
 def compile_loss(
-    model: LanguageModel, hardware: Hardware, train_shape: Sequence[int], eval_shape: Sequence[int]
+    model: LanguageModel,
+    hardware: Hardware,
+    train_shape: Sequence[int],
+    eval_shape: Sequence[int],
+    *,
+    positions: bool = False,
 ) -> LossFunction:
     """Return the compiled loss of a model, after one warm-up pass for each shape.
 
@@ -31,6 +36,7 @@ def compile_loss(
     Args:
         train_shape: (windows, tokens) of a forward pass with gradients.
         eval_shape: (windows, tokens) of an evaluation.
+        positions: Whether batches have positions.
 
     Raises:
         CompileError: If compilation fails; the message is the reason.
@@ -39,10 +45,11 @@ def compile_loss(
     loss: LossFunction = torch.compile(model.loss)
     rng = get_rng_state(hardware.device)
     try:
-        _loss_of_zeros(loss, hardware, train_shape).backward()
+        arguments = 3 if positions else 2
+        _loss_of_zeros(loss, hardware, train_shape, arguments).backward()
         model.eval()
         with torch.no_grad():
-            _loss_of_zeros(loss, hardware, eval_shape)
+            _loss_of_zeros(loss, hardware, eval_shape, arguments)
     except torch.OutOfMemoryError:
         raise
     except _FAILURES as error:
@@ -56,10 +63,10 @@ def compile_loss(
     return loss
 
 
-def _loss_of_zeros(loss: LossFunction, hardware: Hardware, shape: Sequence[int]) -> torch.Tensor:
+def _loss_of_zeros(loss: LossFunction, hardware: Hardware, shape: Sequence[int], arguments: int) -> torch.Tensor:
     ids = torch.zeros(*shape, dtype=torch.int64, device=hardware.device)
     with hardware.autocast():
-        return loss(ids, ids)
+        return loss(*[ids] * arguments)
 
 
 def _reason(error: BaseException) -> str:

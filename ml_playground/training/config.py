@@ -96,6 +96,8 @@ class DataConfig:
     grad_accum_steps: int = bounded(1, ge=1)
     """Forward passes per update; an update uses batch_size * block_size * grad_accum_steps tokens."""
     sampler: Sampler = Sampler.random
+    packing: bool = True
+    """Put several examples of instruction data into a window, without mixing them; otherwise one each, padded."""
 
 
 @dataclass

@@ -7,11 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ml_playground.dataset.batches import IGNORED, Batches
+from ml_playground.dataset.batches import Batches
+from ml_playground.dataset.windows import IGNORED
 from ml_playground.training.device import Hardware
 from ml_playground.training.world import World
 
-LossFunction = Callable[[Tensor, Tensor], Tensor]
+LossFunction = Callable[..., Tensor]
+"""Mean loss of inputs, targets and perhaps positions."""
 
 
 def evaluate(
@@ -25,7 +27,7 @@ def evaluate(
     """Return the mean loss in nats per token over fixed windows; None if ``stopped`` returned True meanwhile.
 
     Args:
-        loss_function: Mean loss of (inputs, targets), in evaluation mode.
+        loss_function: Mean loss of a batch's tensors, in evaluation mode.
         limit: Maximum number of batches, evenly spaced; 0 is all.
         stopped: Checked before each batch.
         world: Each process evaluates its shard; the mean is over all of them.
@@ -39,7 +41,7 @@ def evaluate(
             if not targets:  # all targets are masked, so the mean would be NaN
                 continue
             with hardware.autocast():
-                loss = loss_function(hardware.place(batch.inputs), hardware.place(batch.targets))
+                loss = loss_function(*map(hardware.place, batch.tensors))
             total += torch.stack([loss.double().cpu() * targets, torch.tensor(float(targets), dtype=torch.float64)])
     total = world.sum(total)
     return float(total[0] / total[1])

@@ -11,8 +11,9 @@ import torch
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer as TorchOptimizer
 
-from ml_playground.dataset.batches import Batch, Batches
+from ml_playground.dataset.batches import Batches
 from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.dataset.windows import IGNORED, Batch
 from ml_playground.errors import DivergedError, OutOfMemoryError, kept
 from ml_playground.models.base import LanguageModel
 from ml_playground.terminal.console import say
@@ -76,10 +77,12 @@ class Trainer:
         self._settings = settings
         self._world = world
         size = (config.data.batch_size, config.data.block_size)
-        self._train_batches = Batches(dataset, "train", *size, shuffled=config.data.sampler is Sampler.shuffled)
+        shuffled, packed = config.data.sampler is Sampler.shuffled, config.data.packing
+        self._train_batches = Batches(dataset, "train", *size, shuffled=shuffled, packed=packed)
         eval_size = (config.runtime.eval_batch_size, config.runtime.eval_block_size)
         key = "train.runtime.eval_block_size" if eval_size[1] else "train.data.block_size"
-        self._val_batches = Batches(dataset, "val", eval_size[0] or size[0], eval_size[1] or size[1], key=key)
+        val_size = (eval_size[0] or size[0], eval_size[1] or size[1])
+        self._val_batches = Batches(dataset, "val", *val_size, key=key, packed=packed)
         self._model = model.to(hardware.device)
         self._loss: LossFunction = model.loss
         self._state = TrainState(
@@ -118,7 +121,8 @@ class Trainer:
         train = (data.batch_size, data.block_size)
         evaluation = (self._val_batches.batch_size, self._val_batches.block_size)
         try:
-            self._loss = compile_loss(self._model, self._hardware, train, evaluation)
+            positions = self._dataset.lengths("train") is not None
+            self._loss = compile_loss(self._model, self._hardware, train, evaluation, positions=positions)
         except CompileError as error:
             if runtime.compile is Compile.on:
                 raise CompileError(
@@ -265,15 +269,21 @@ class Trainer:
             )
 
     def accumulate_gradients(self) -> torch.Tensor:
-        """Run the backward pass over all micro steps and return the mean of their losses."""
-        accumulation = self._config.data.grad_accum_steps
+        """Run the backward pass over all micro steps and return the mean loss of their targets.
+
+        Micro steps count by their number of targets, so that an update does not depend on how a batch is split.
+        """
+        batches = [self._batch(micro_step) for micro_step in range(self._config.data.grad_accum_steps)]
+        targets = [int((batch.targets != IGNORED).sum()) for batch in batches]
         total = torch.zeros((), device=self._hardware.device)
-        for micro_step in range(accumulation):
-            batch = self._batch(micro_step)
+        for batch, count in zip(batches, targets, strict=True):
+            if not count:  # the mean of no losses is not a number
+                continue
+            share = sum(targets) / count
             with self._hardware.autocast():
-                loss = self._loss(self._hardware.place(batch.inputs), self._hardware.place(batch.targets))
-            self._state.scaler.scale(loss / accumulation).backward()
-            total += loss.detach() / accumulation
+                loss = self._loss(*map(self._hardware.place, batch.tensors))
+            self._state.scaler.scale(loss / share).backward()
+            total += loss.detach() / share
         self._world.average(p.grad for p in self._model.parameters() if p.grad is not None)
         return self._world.sum(total) / self._world.size
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ml_playground.config import ExperimentConfig
-from ml_playground.dataset.batches import Batch, Batches
+from ml_playground.dataset.batches import Batches
+from ml_playground.dataset.windows import Batch
 from ml_playground.errors import CheckpointError, RunFolderError, Stopped
 from ml_playground.runs.manifest import RunManifest
 from ml_playground.runs.train import train

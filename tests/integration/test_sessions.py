@@ -14,6 +14,7 @@ import pytest
 from ml_playground.errors import DataError
 from ml_playground.experiments.registry import find_preparer
 from ml_playground.text.config import PrepareConfig
+from ml_playground.text.conversation import ConversationFile
 from ml_playground.text.source import TextSource
 from tests.unit.experiments.bundestag.protocols import protocol_xml
 
@@ -60,7 +61,9 @@ def bundestag(server: Server, *sessions: str, interval: float = 0.0, folder: Pat
     config = PrepareConfig(
         preparer="bundestag_char", input=folder, sessions=list(sessions), url=server.url, request_interval=interval
     )
-    return find_preparer("bundestag_char")(config)
+    source = find_preparer("bundestag_char")(config)
+    assert not isinstance(source, ConversationFile)
+    return source
 
 
 def test_named_sessions_are_fetched_once_and_are_the_source(workspace: Path, server: Server) -> None:

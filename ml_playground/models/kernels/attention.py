@@ -20,7 +20,19 @@ def attention_dtype(value: Tensor) -> torch.dtype:
     return torch.float32 if value.device.type == "cpu" else value.dtype
 
 
-def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
+def separating_mask(positions: Tensor) -> Tensor:
+    """Return which tokens see which, shape (batch, 1, tokens, tokens), in rows of several texts.
+
+    Args:
+        positions: Shape (batch, tokens); each text begins at position 0.
+    """
+    texts = (positions == 0).cumsum(-1)
+    return (texts[:, None, :, None] == texts[:, None, None, :]).tril()
+
+
+def causal_attention(
+    query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0, mask: Tensor | None = None
+) -> Tensor:
     """Compute causal scaled dot-product attention, shape (batch, heads, new tokens, head width).
 
     Args:
@@ -28,15 +40,15 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float =
         key: Shape (batch, heads or a divisor of it, seen tokens, head width).
         value: Same shape as ``key``.
         dropout: Dropout probability of the attention weights.
+        mask: True where a token sees another, shape (batch, 1, new tokens, seen tokens); by default, all up to itself.
     """
     new, seen = query.shape[2], key.shape[2]
     heads_share = query.shape[1] != key.shape[1]
     with torch.autocast(query.device.type, enabled=False):
         if _explicit_is_faster(value) and 1 < new == seen and not dropout and not heads_share:
-            return cast("Tensor", _ExplicitAttention.apply(query.to(value.dtype), key.to(value.dtype), value))
+            return cast("Tensor", _ExplicitAttention.apply(query.to(value.dtype), key.to(value.dtype), value, mask))
         # A single new token attends to everything; several new tokens after cached ones need an explicit mask.
-        mask = None
-        if 1 < new < seen:
+        if mask is None and 1 < new < seen:
             mask = torch.ones(new, seen, dtype=torch.bool, device=query.device).tril(seen - new)
         dtype = attention_dtype(value)
         return F.scaled_dot_product_attention(
@@ -45,7 +57,7 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float =
             value.to(dtype),
             mask,
             dropout,
-            is_causal=new == seen,
+            is_causal=new == seen and mask is None,
             enable_gqa=heads_share,
         )
 
@@ -61,16 +73,20 @@ class _ExplicitAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Context, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def forward(ctx: Context, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         # One matrix per head and sequence: shape (batch * heads, tokens, head width).
         q, k, v = (x.flatten(0, 1) for x in (query / math.sqrt(query.shape[-1]), key, value))
-        scores = torch.bmm(q, k.transpose(1, 2)).float().add_(_future(q.shape[1]))
+        scores = torch.bmm(q, k.transpose(1, 2)).float()
+        if mask is None:
+            scores.add_(_future(q.shape[1]))
+        else:
+            scores.view(*query.shape[:3], -1).masked_fill_(~mask, -math.inf)
         weights = torch.softmax(scores, -1, out=scores).to(q.dtype)
         ctx.save_for_backward(q, k, v, weights)
         return torch.bmm(weights, v).view(query.shape)
 
     @staticmethod
-    def backward(ctx: Context, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Context, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v, weights = ctx.saved_tensors
         grad = grad_outputs[0].flatten(0, 1).to(q.dtype)
         grad_weights = torch.bmm(grad, v.transpose(1, 2))
@@ -80,7 +96,7 @@ class _ExplicitAttention(torch.autograd.Function):
         grad_key = torch.bmm(grad_scores.transpose(1, 2), q)
         grad_value = torch.bmm(weights.transpose(1, 2), grad)
         shape = grad_outputs[0].shape
-        return grad_query.view(shape), grad_key.view(shape), grad_value.view(shape)
+        return grad_query.view(shape), grad_key.view(shape), grad_value.view(shape), None
 
 
 def _future(tokens: int) -> Tensor:

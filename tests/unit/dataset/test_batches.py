@@ -10,9 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_playground.dataset.batches import IGNORED, Batches
+from ml_playground.dataset.batches import Batches
 from ml_playground.dataset.prepare import prepare_dataset
 from ml_playground.dataset.prepared import PreparedDataset, file_digest, meta_text, open_dataset
+from ml_playground.dataset.windows import IGNORED
 from ml_playground.errors import DataError
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextInMemory

@@ -9,10 +9,12 @@ import pytest
 from ml_playground.errors import DataError, UserError
 from ml_playground.experiments.registry import default_folder, find_preparer, preparer
 from ml_playground.text.config import PrepareConfig
+from ml_playground.text.conversation import ConversationFile
 from ml_playground.text.source import TextInMemory, TextSource
 
 
-def text_of(source: TextSource) -> str:
+def text_of(source: TextSource | ConversationFile) -> str:
+    assert not isinstance(source, ConversationFile)
     return b"".join(chunk for document in source.documents() for chunk in document).decode()
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ml_playground.dataset.batches import IGNORED, Batches
+from ml_playground.dataset.batches import Batches
 from ml_playground.dataset.prepare import prepare_dataset
+from ml_playground.dataset.windows import IGNORED
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.source import TextInMemory
 from ml_playground.training.device import Hardware
