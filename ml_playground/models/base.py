@@ -80,7 +80,8 @@ class LanguageModel(nn.Module, ABC):
 
     def loss(self, ids: Tensor, targets: Tensor, positions: Tensor | None = None) -> Tensor:
         """Return the mean cross entropy in nats over targets other than -1; all arguments are (batch, tokens)."""
-        hidden = self.hidden(ids, positions=positions)
+        # A family of another package may not know positions, which few need.
+        hidden = self.hidden(ids) if positions is None else self.hidden(ids, positions=positions)
         return cross_entropy(hidden.flatten(0, 1), self.head_weight, targets.flatten())
 
     def trainable_state(self) -> dict[str, Tensor]:

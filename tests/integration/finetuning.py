@@ -29,14 +29,19 @@ ARCHITECTURES: dict[str, dict[str, object]] = {
 
 def write_model(folder: Path, architecture: str = "llama", seed: int = 1) -> Path:
     """A randomly initialised model and its tokenizer, as ``save_pretrained`` writes them."""
+    write_architecture(folder, architecture, seed)
+    write_tokenizer(folder)
+    return folder
+
+
+def write_architecture(folder: Path, architecture: str, seed: int = 1, **changes: object) -> Path:
+    """The model alone."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(seed)
-    config = AutoConfig.for_model(architecture, **ARCHITECTURES[architecture])
-    model = AutoModelForCausalLM.from_config(config)
-    model.save_pretrained(str(folder))
-    write_tokenizer(folder)
+    config = AutoConfig.for_model(architecture, **{**ARCHITECTURES[architecture], **changes})
+    AutoModelForCausalLM.from_config(config).save_pretrained(str(folder))
     return folder
 
 

@@ -29,7 +29,7 @@ LIBRARIES = {
     "tokenizers": {"text", "exporting"},
     "defusedxml": {"experiments"},
     "tomli_w": {"composition"},
-    "transformers": {"models", "exporting"},
+    "transformers": {"models", "exporting", "text"},
     "peft": {"models", "exporting"},
 }
 LINES = 400

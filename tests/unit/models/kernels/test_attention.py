@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ml_playground.models.kernels.attention import causal_attention
+from ml_playground.models.kernels.attention import causal_attention, separating_mask
 
 SHAPES = [(2, 3, 7, 4), (1, 2, 64, 8), (1, 1, 512, 4), (1, 1, 513, 4)]
 
@@ -23,11 +23,18 @@ def gradients(output: Tensor, inputs: list[Tensor]) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_values_and_gradients_are_those_of_float32(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("texts", [1, 2])
+def test_values_and_gradients_are_those_of_float32(shape: tuple[int, ...], texts: int) -> None:
     inputs = [heads(shape, seed) for seed in range(3)]
     query, key, value = (one.float() for one in inputs)
-    expected = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-    found = causal_attention(inputs[0], inputs[1], inputs[2])
+    mask = None
+    if texts > 1:  # of different lengths in each row
+        positions = torch.arange(shape[2]).repeat(shape[0], 1)
+        for row, first in enumerate(range(3, 3 + shape[0])):
+            positions[row, first:] -= first
+        mask = separating_mask(positions)
+    expected = F.scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)
+    found = causal_attention(inputs[0], inputs[1], inputs[2], mask=mask)
     # bfloat16 has 8 bits: a rounding is 1/256 of the number, and sums of a few pass through three of them.
     assert torch.allclose(found.float(), expected, atol=0.03, rtol=0.02)
     for ours, torchs in zip(gradients(found, inputs), gradients(expected, inputs), strict=True):
