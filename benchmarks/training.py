@@ -40,6 +40,7 @@ input = "{text}"
 dataset_dir = "{data}"
 tokenizer = "{tokenizer}"
 [train.model]
+activation = "gelu"
 n_layer = {work.n_layer}
 n_head = {work.n_head}
 n_embd = {work.n_embd}

@@ -139,10 +139,19 @@ class ModelFamily(ABC):
         """
         raise ValueError(f"transformers has no {type(model).__name__}")
 
+    def args_from_hugging_face(self, theirs: HuggingFaceModel) -> ModelArgs:
+        """Return the arguments of a model in the format of ``transformers``.
+
+        Raises:
+            ValueError, KeyError: As for :meth:`from_hugging_face`.
+        """
+        return self.from_hugging_face(theirs).args
+
     def from_hugging_face(self, theirs: HuggingFaceModel) -> LanguageModel:
         """Convert a model from the format of ``transformers``.
 
         Raises:
             ValueError: If it uses features that this family does not support.
+            KeyError, RuntimeError: If settings or weights are missing.
         """
         raise ValueError(f"{theirs.config.get('model_type')}: not a model of this family")

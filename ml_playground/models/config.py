@@ -72,6 +72,15 @@ class DecoderConfig(ModelConfig):
             )
 
 
+class Activation(Enum):
+    """Form of GELU."""
+
+    gelu = "gelu"
+    """By its definition, as in nanoGPT."""
+    gelu_tanh = "gelu_tanh"
+    """By its approximation with tanh, as in GPT-2, and in llama.cpp, which has no other."""
+
+
 @dataclass
 class GPTConfig(DecoderConfig):
     """``family = "gpt"``: GPT-2 with learned positions, LayerNorm and GELU. Compatible with nanoGPT checkpoints."""
@@ -80,6 +89,18 @@ class GPTConfig(DecoderConfig):
     """Use biases in linear layers and layer norms, as in GPT-2."""
     norm_eps: float = bounded(1e-5, gt=0)
     """Epsilon added to the variance in layer norms."""
+    activation: Activation = Activation.gelu_tanh
+    """Form of GELU: ``gelu_tanh``, which all programs compute, or ``gelu``, nanoGPT's."""
+
+    def args(self, vocab_size: int) -> ModelArgs:
+        return {**super().args(vocab_size), "activation": self.activation.name}
+
+    @classmethod
+    def from_args(cls, args: ModelArgs) -> Self:
+        config = super().from_args(args)
+        # nanoGPT's checkpoints, and those before there was a choice, name none.
+        config.activation = Activation[str(args.get("activation", Activation.gelu.name))]
+        return config
 
 
 @dataclass

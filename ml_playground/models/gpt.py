@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from ml_playground.models.hugging_face import HuggingFaceModel
 from ml_playground.models.kernels.attention import causal_attention, separating_mask
 from ml_playground.models.kv_cache import KVCache
 from ml_playground.models.registry import families
+
+_MASKS = (".attn.bias", ".attn.masked_bias")
+"""Buffers of earlier versions of transformers."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class GPTArgs:
     vocab_size: int
     dropout: float
     norm_eps: float = 1e-5
+    activation: str = "gelu"
 
     @property
     def parameters(self) -> int:
@@ -74,10 +79,11 @@ class MLP(nn.Module):
         self.c_fc = nn.Linear(args.n_embd, 4 * args.n_embd, bias=args.bias)
         self.c_proj = nn.Linear(4 * args.n_embd, args.n_embd, bias=args.bias)
         self.dropout = nn.Dropout(args.dropout)
+        self.approximate = "tanh" if args.activation == "gelu_tanh" else "none"
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the MLP to ``x`` of shape (batch, tokens, width); the output has the same shape."""
-        out: Tensor = self.dropout(self.c_proj(F.gelu(self.c_fc(x))))
+        out: Tensor = self.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate=self.approximate)))
         return out
 
 
@@ -170,6 +176,8 @@ class GPTFamily(ModelFamily):
 
     config = GPTConfig
     # transformers implements these as Conv1D, whose weight is the transpose of a linear layer's.
+    _ACTIVATIONS: ClassVar = {"gelu": "gelu", "gelu_tanh": "gelu_new"}
+    """transformers' names; GPT-2's own is ``gelu_new``."""
     _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
     def create(self, args: ModelArgs) -> GPT:
@@ -193,7 +201,7 @@ class GPTFamily(ModelFamily):
             "n_embd": args.n_embd,
             "n_layer": args.n_layer,
             "n_head": args.n_head,
-            "activation_function": "gelu",
+            "activation_function": self._ACTIVATIONS[args.activation],
             "layer_norm_epsilon": args.norm_eps,
             **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), args.dropout),
             "tie_word_embeddings": True,
@@ -201,8 +209,21 @@ class GPTFamily(ModelFamily):
         return HuggingFaceModel(config, self._transposed(weights))
 
     def from_hugging_face(self, theirs: HuggingFaceModel) -> GPT:
-        theirs.expect(model_type="gpt2", activation_function="gelu", n_inner=None, tie_word_embeddings=True)
-        config, weights = theirs.config, self._transposed(theirs.weights)
+        model = GPT(_shape(self.args_from_hugging_face(theirs)))
+        # The hub has GPT-2 without the prefix, and with causal masks.
+        named = {f"transformer.{name.removeprefix('transformer.')}": w for name, w in theirs.weights.items()}
+        left_out = ("lm_head.weight", *_MASKS)
+        weights = self._transposed({name: w for name, w in named.items() if not name.endswith(left_out)})
+        model.load_state_dict({**weights, "lm_head.weight": weights["transformer.wte.weight"]})
+        return model
+
+    def args_from_hugging_face(self, theirs: HuggingFaceModel) -> ModelArgs:
+        theirs.expect(model_type="gpt2", n_inner=None, tie_word_embeddings=True, scale_attn_weights=True)
+        theirs.expect(scale_attn_by_inverse_layer_idx=False, add_cross_attention=False)
+        config = theirs.config
+        name = config.get("activation_function", "gelu_new")
+        if name not in self._ACTIVATIONS.values():
+            raise ValueError(f"activation_function = {name!r}: only 'gelu' and 'gelu_new' can be read")
         args = GPTArgs(
             n_layer=config["n_layer"],
             n_head=config["n_head"],
@@ -212,10 +233,9 @@ class GPTFamily(ModelFamily):
             vocab_size=config["vocab_size"],
             dropout=config.get("resid_pdrop", 0.0),
             norm_eps=config.get("layer_norm_epsilon", 1e-5),
+            activation=next(own for own, theirs in self._ACTIVATIONS.items() if theirs == name),
         )
-        model = GPT(args)
-        model.load_state_dict({**weights, "lm_head.weight": weights["transformer.wte.weight"]})
-        return model
+        return {"family": "gpt", **asdict(args)}
 
     def _transposed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Convert between our layout and that of transformers; the tensors share memory with ``weights``."""

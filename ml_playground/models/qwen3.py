@@ -238,6 +238,11 @@ class Qwen3Family(ModelFamily):
         return HuggingFaceModel(config, weights)
 
     def from_hugging_face(self, theirs: HuggingFaceModel) -> Qwen3:
+        model = Qwen3(_shape(self.args_from_hugging_face(theirs)))
+        model.load_state_dict({**theirs.weights, "lm_head.weight": theirs.weights["model.embed_tokens.weight"]})
+        return model
+
+    def args_from_hugging_face(self, theirs: HuggingFaceModel) -> ModelArgs:
         config = theirs.config
         theirs.expect(
             model_type="qwen3", hidden_act="silu", attention_bias=False, use_sliding_window=False,
@@ -259,9 +264,7 @@ class Qwen3Family(ModelFamily):
             rope_theta=rope["rope_theta"],
             norm_eps=config["rms_norm_eps"],
         )
-        model = Qwen3(args)
-        model.load_state_dict({**theirs.weights, "lm_head.weight": theirs.weights["model.embed_tokens.weight"]})
-        return model
+        return {"family": "qwen3", **asdict(args)}
 
 
 def _shape(args: ModelArgs) -> Qwen3Args:

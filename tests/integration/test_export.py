@@ -219,7 +219,7 @@ GPT: dict[str, Change] = {
     "epsilon": table("config.json", layer_norm_epsilon=1e-6),
     "head count": table("config.json", n_head=1),
     "context": table("config.json", n_positions=8),
-    "activation": table("config.json", activation_function="gelu_new"),
+    "activation": table("config.json", activation_function="gelu"),
     "layer count": table("config.json", n_layer=1),
     "transposed": weight("attn.c_proj.weight", transpose),
     "positions swapped": weight("wpe", swap_rows),

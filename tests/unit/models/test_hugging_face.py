@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from ml_playground.models.build import create_model
-from ml_playground.models.config import GPTConfig, ModelConfig, Qwen3Config
+from ml_playground.models.config import Activation, GPTConfig, ModelConfig, Qwen3Config
 from ml_playground.models.hugging_face import HuggingFaceModel
 from ml_playground.models.registry import families
 
 CONFIGS: dict[str, ModelConfig] = {
     "gpt": GPTConfig(n_layer=2, n_head=2, n_embd=16, block_size=12, norm_eps=1e-3),
+    "nanogpt": GPTConfig(n_layer=2, n_head=2, n_embd=16, block_size=12, activation=Activation.gelu),
     "gpt with biases": GPTConfig(n_layer=2, n_head=2, n_embd=16, block_size=12, bias=True),
     "qwen3": Qwen3Config(n_layer=2, n_head=2, n_embd=16, block_size=12, n_kv_head=1, rope_theta=500.0, norm_eps=1e-3),
 }
@@ -51,7 +52,7 @@ def test_transformers_computes_the_same_and_the_way_back_too(config: ModelConfig
 @pytest.mark.parametrize(
     ("config", "change", "problem"),
     [
-        (CONFIGS["gpt"], {"activation_function": "gelu_new"}, r"activation_function = 'gelu_new': only 'gelu'"),
+        (CONFIGS["gpt"], {"activation_function": "relu"}, r"activation_function = 'relu': only 'gelu'"),
         (CONFIGS["qwen3"], {"head_dim": 128}, "head_dim = 128: only 8 can be read"),
         (CONFIGS["qwen3"], {"tie_word_embeddings": False}, "tie_word_embeddings = False"),
         (CONFIGS["qwen3"], {"rope_parameters": {"rope_type": "yarn"}}, "rope_type = 'yarn'"),
