@@ -29,6 +29,8 @@ LIBRARIES = {
     "tokenizers": {"text", "exporting"},
     "defusedxml": {"experiments"},
     "tomli_w": {"composition"},
+    "gguf": {"exporting"},
+    "cyllama": {"exporting"},
     "transformers": {"models", "exporting", "text"},
     "peft": {"models", "exporting"},
 }
