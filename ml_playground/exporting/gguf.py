@@ -152,8 +152,8 @@ def _add_shape(writer: GGUFWriter, model: LanguageModel) -> None:
     if writer.arch == MODEL_ARCH_NAMES[MODEL_ARCH.GPT2]:
         writer.add_feed_forward_length(4 * width)
         writer.add_layer_norm_eps(float(args.get("norm_eps", 1e-5)))
-        # llama.cpp computes GELU by its approximation with tanh, this model by its definition.
-        writer.add_string("ml_playground.activation", "gelu")
+        # For readers: llama.cpp always computes GELU by its approximation with tanh, from a table in float16.
+        writer.add_string("ml_playground.activation", str(args.get("activation", "gelu")))
     else:
         writer.add_feed_forward_length(int(args["n_inner"]))
         writer.add_head_count_kv(int(args["n_kv_head"]))

@@ -85,7 +85,7 @@ _BOUNDS = {
     "q8_0": Bounds(1e-1, 1e-2, 0.95),
 }
 _GELU = Bounds(5e-3)
-"""Of float32 in the family ``gpt``: llama.cpp approximates GELU with tanh, from a table in float16."""
+"""Of float32 in the family ``gpt``: llama.cpp computes GELU from a table in float16."""
 
 
 def llama_cpp() -> str | None:
