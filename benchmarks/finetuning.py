@@ -49,6 +49,7 @@ device = "cpu"
 dtype = "{dtype}"
 compile = "off"
 max_iters = {steps}
+sample_tokens = 0
 eval_interval = {steps}
 eval_iters = 1
 log_interval = 1

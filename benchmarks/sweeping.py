@@ -42,6 +42,7 @@ device = "cpu"
 dtype = "float32"
 threads = {threads}
 max_iters = 256
+sample_tokens = 0
 eval_interval = 64
 eval_iters = 5
 """

@@ -59,6 +59,7 @@ device = "cpu"
 dtype = "{dtype}"
 compile = "{compile}"
 max_iters = {work.updates}
+sample_tokens = 0
 eval_interval = {work.updates}
 eval_iters = 1
 log_interval = 1

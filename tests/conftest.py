@@ -52,6 +52,7 @@ max_iters = 12
 eval_interval = 4
 eval_iters = 2
 log_interval = 1
+sample_tokens = 4
 
 [sample.sample]
 max_new_tokens = 40

@@ -39,7 +39,12 @@ def _escaped(value: object, key: str, paths: set[str]) -> object:
 
 def settings(config: ExperimentConfig) -> dict[str, object]:
     """Return the training settings by dotted key, such as ``train.optim.learning_rate``."""
-    return dict(_flat(_table(config.train), "train."))
+    return settings_of(config.train, "train.")
+
+
+def settings_of(table: object, prefix: str) -> dict[str, object]:
+    """Return the settings of a table by dotted key, without those that are unset."""
+    return dict(_flat(_table(table), prefix))
 
 
 def completed(saved: Mapping[str, object], config: ExperimentConfig) -> dict[str, object]:

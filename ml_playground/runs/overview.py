@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_playground.runs.listing import OUTPUTS, RunSummary, age, find_runs
+from ml_playground.runs.settings import show_params
 from ml_playground.terminal.columns import aligned
 from ml_playground.terminal.numbers import loss, short
 
@@ -134,11 +135,3 @@ def _remark(row: Row) -> str:
         "archived" if run.archived else "",
     ]
     return "; ".join(filter(None, remarks))
-
-
-def show_params(params: dict[str, object]) -> str:
-    """Format the values of a trial, such as ``batch_size=8 learning_rate=0.0031``."""
-    return " ".join(
-        f"{key.rpartition('.')[2]}={value:.4g}" if isinstance(value, float) else f"{key.rpartition('.')[2]}={value}"
-        for key, value in params.items()
-    )

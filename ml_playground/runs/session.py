@@ -7,15 +7,17 @@ import math
 import time
 from dataclasses import replace
 
-from ml_playground.composition.snapshot import settings, snapshot
+from ml_playground.composition.snapshot import settings, settings_of, snapshot
 from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.durable import write_text
 from ml_playground.errors import DivergedError, Stopped
 from ml_playground.models.build import build_model, create_model, parameter_counts
 from ml_playground.runs.manifest import Origin, RunManifest, Status, find_manifest, now
-from ml_playground.runs.metrics import truncate_metrics
+from ml_playground.runs.metrics import read_metrics, truncate_metrics
 from ml_playground.runs.resuming import check_resume
+from ml_playground.runs.settings import relevant, show_params
+from ml_playground.sampling.excerpt import Excerpt
 from ml_playground.terminal.console import say
 from ml_playground.training import checkpoint as checkpoints
 from ml_playground.training.checkpoint import LoadedCheckpoint
@@ -65,7 +67,8 @@ class RunSession:
         self._parameters = sum(parameter.numel() for parameter in self._model.parameters())
         self._trained = sum(parameter.numel() for parameter in self._model.parameters() if parameter.requires_grad)
         self._hardware = replace(hardware, compiled=self._compile_pays(hardware))
-        self.trainer = Trainer(config.train, self._model, dataset, self._hardware, self._settings)
+        excerpt = Excerpt(config, dataset.tokenizer, self._hardware)
+        self.trainer = Trainer(config.train, self._model, dataset, self._hardware, self._settings, sample=excerpt)
         self._writer = CheckpointWriter(self._folder, config.train.runtime, self._on_save)
         if found:
             self.trainer.resume(found.checkpoint)
@@ -99,7 +102,7 @@ class RunSession:
             f" {data.block_size} tokens, on {self._hardware}"
         )
         say(f"memory: {memory}")
-        self._flops_per_token = flops_per_token(self._model, data.block_size, self._hardware)
+        self._flops_per_token = flops_per_token(self._model)
         say(f"run folder: {self._folder}  (curves: tensorboard --logdir {self._folder.parent})")
         write_text(self._folder / "config.toml", snapshot(self._config))
         self._on_save(self.trainer.progress)
@@ -156,8 +159,13 @@ class RunSession:
 
     def _tracker(self) -> Tracker:
         resumed_at = self._found.step if self._found else None
-        truncate_metrics(self._folder / "metrics.jsonl", resumed_at)
-        return Tracker(self._folder, Session(str(self._folder), self._settings), resumed_at)
+        path = self._folder / "metrics.jsonl"
+        truncate_metrics(path, resumed_at)
+        settings = relevant({**settings_of(self._config.prepare, "prepare."), **self._settings})
+        share = {"trained_parameters": self._trained, "trained_share": self._trained / self._parameters}
+        counts = {f"model.{name}": value for name, value in {"parameters": self._parameters, **share}.items()}
+        session = Session(str(self._folder), {**settings, **counts}, show_params(self._manifest.params))
+        return Tracker(self._folder, session, resumed_at, read_metrics(path))
 
     def _display(self) -> Display:
         return Display(self.trainer.progress.step, self._config.train.runtime.max_iters)

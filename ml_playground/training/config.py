@@ -159,6 +159,8 @@ class TrainRuntimeConfig:
     """Evaluate the checkpoint, or the newly initialized model, and exit without writing anything."""
     log_interval: int = bounded(10, ge=1)
     """Steps between logged training losses."""
+    sample_tokens: int = bounded(64, ge=0, le=1_000_000)
+    """Tokens of the text that is sampled at each evaluation, as ``[sample]`` says; 0 samples none."""
     always_save_checkpoint: bool = False
     """Write ``ckpt_best.pt`` at every evaluation, not only on improvement."""
     on_nonfinite: OnNonfinite = OnNonfinite.stop

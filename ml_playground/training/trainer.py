@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Outcome:
     """Whether the observer stopped training early."""
 
 
+SampleFunction = Callable[[LanguageModel], str | None]
+"""Callback that returns a text by the model, which is in evaluation mode; None for no text."""
 Observer = Callable[[Progress], bool]
 """Callback invoked after each evaluation; returns whether to continue."""
 
@@ -60,11 +63,13 @@ class Trainer:
         hardware: Hardware,
         settings: Settings,
         world: World = World(),  # noqa: B008  # immutable
+        sample: SampleFunction = lambda _: None,
     ) -> None:
         """Build the optimizer, the training state and the batches.
 
         Args:
             settings: Settings of the run by dotted key, saved in checkpoints.
+            sample: Called after each evaluation; its text is logged.
             world: Rank of this process and number of processes that train the model together.
 
         Raises:
@@ -85,6 +90,8 @@ class Trainer:
         self._val_batches = Batches(dataset, "val", *val_size, key=key, packed=packed)
         self._model = model.to(hardware.device)
         self._loss: LossFunction = model.loss
+        self._sample = sample
+        self._grad_norm = torch.zeros(())
         self._state = TrainState(
             model,
             build_optimizer(model, config.optim, hardware.dtype),
@@ -159,9 +166,9 @@ class Trainer:
         with StopSignal() as stop, writer:
             while True:
                 if self._evaluation_is_due():
-                    val_loss = self.evaluate(lambda: stop.signum is not None)
+                    val_loss, text = self._evaluate_and_sample(lambda: stop.signum is not None)
                     if val_loss is not None:
-                        self._record(val_loss, tracker, display)
+                        self._record(val_loss, text, tracker, display)
                         self._save(tracker, writer)
                 if progress.evaluated == progress.step:
                     should_continue = observer(progress)
@@ -176,6 +183,16 @@ class Trainer:
             else:
                 tracker.end_session()
         return Outcome(progress, stop.signum, pruned=not (should_continue or self.done))
+
+    def _evaluate_and_sample(self, stopped: Callable[[], bool]) -> tuple[float | None, str | None]:
+        val_loss = self.evaluate(stopped)
+        if val_loss is None or not math.isfinite(val_loss):
+            return val_loss, None
+        self._model.eval()
+        with self._state.ema_weights():
+            text = self._sample(self._model)
+        self._model.train()
+        return val_loss, text
 
     def evaluate(self, stopped: Callable[[], bool] = lambda: False) -> float | None:
         """Return the validation loss in nats per token, using the EMA weights if enabled; None if ``stopped``."""
@@ -233,6 +250,7 @@ class Trainer:
             "train/lr": rate,
             "train/tokens_per_sec": tokens_per_second,
             "train/step_time_ms": 1000 * step_time,
+            "train/grad_norm": self._grad_norm.item(),
             **self._elapsed(),
         }
         if skipped := int(self._state.skipped):
@@ -241,23 +259,30 @@ class Trainer:
 
     def _update(self, loss: torch.Tensor) -> torch.Tensor:
         """Update the weights unless the loss or the gradients are non-finite, and return whether they are finite."""
-        state, clip = self._state, self._config.optim.grad_clip
+        state = self._state
         finite = loss.isfinite()
         if state.scaler.is_enabled():
             # GradScaler skips non-finite updates itself, and too large a scale is not a failure. It only needs
             # param_groups and step() of an optimizer, which ours provide.
             optimizer = cast("TorchOptimizer", state.optimizer)
-            if clip:
-                state.scaler.unscale_(optimizer)
-                torch.nn.utils.clip_grad_norm_(self._model.parameters(), clip)
+            state.scaler.unscale_(optimizer)
+            self._clip_gradients()
             state.scaler.step(optimizer)
             state.scaler.update()
         else:
-            if clip:
-                finite &= torch.nn.utils.clip_grad_norm_(self._model.parameters(), clip).isfinite()
+            self._clip_gradients()
+            finite &= self._grad_norm.isfinite()
             state.optimizer.step(skip=(~finite).float())
         state.optimizer.zero_grad()
         return finite
+
+    def _clip_gradients(self) -> None:
+        clip = self._config.optim.grad_clip
+        if clip:
+            self._grad_norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), clip)
+        else:
+            gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
+            self._grad_norm = torch.nn.utils.get_total_norm(gradients)
 
     def _refuse_nonfinite(self) -> None:
         new = int(self._state.skipped) > self._skipped_before
@@ -300,12 +325,13 @@ class Trainer:
             return False  # resumed from the checkpoint written after this evaluation
         return progress.step % self._runtime.eval_interval == 0 or progress.step >= self._runtime.max_iters
 
-    def _record(self, val_loss: float, tracker: Tracker, display: Display) -> None:
+    def _record(self, val_loss: float, text: str | None, tracker: Tracker, display: Display) -> None:
         self._state.record(val_loss, self._runtime)
         display.evaluated(self.progress.step, val_loss, best=self.progress.best_step == self.progress.step)
-        bits_per_byte = self._dataset.bits_per_byte(val_loss)
-        scalars = {"val/loss": val_loss, "val/bits_per_byte": bits_per_byte, **self._elapsed()}
-        tracker.log(self.progress.step, scalars)
+        scalars = {"val/loss": val_loss, "val/bits_per_byte": self._dataset.bits_per_byte(val_loss)}
+        if (best := self.progress.best_val_loss) is not None:
+            scalars |= {"best/val_loss": best, "best/bits_per_byte": self._dataset.bits_per_byte(best)}
+        tracker.log_evaluation(self.progress.step, scalars, self._elapsed(), text)
 
     def _elapsed(self) -> Scalars:
         """Return what the run has taken so far, against which curves can be drawn."""

@@ -40,6 +40,7 @@ max_iters = 2
 eval_interval = 1
 eval_iters = 1
 log_interval = 1
+sample_tokens = 4
 
 [sample.runtime]
 device = "cpu"

@@ -17,7 +17,7 @@ from tests.conftest import TINY, fill_workspace
 from tests.integration import children
 from tests.integration.children import Hook
 from tests.integration.conftest import differences, last, logged, sampled, steps
-from tests.integration.test_tensorboard import scalars
+from tests.integration.events import logged_steps
 
 KILL, TERM, INT, HUP = signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 CHECKPOINT = "ml_playground.training.checkpoint"
@@ -126,7 +126,7 @@ def wait_for_progress(path: Path, process: BaseProcess, moments: random.Random) 
 def test_a_run_interrupted_twenty_times(workspace: Path, long_whole: Path, signals: list[signal.Signals]) -> None:
     interrupt_often(workspace, config(workspace, "parts", **LONG), signals, seed=len(set(signals)))
     assert_equal_runs(long_whole, Path("parts"))
-    for tag, seen in scalars(Path("parts")).items():
+    for tag, seen in logged_steps(Path("parts")).items():
         assert seen == sorted(set(seen)), f"{tag} has a step twice, or goes back"
     assert [path.parent.name for path in Path("parts").rglob("events.out*")] == ["tb"] * len(
         list(Path("parts/logs/tb").iterdir())

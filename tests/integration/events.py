@@ -1,0 +1,17 @@
+"""TensorBoard's event files, read as TensorBoard does without a server."""
+
+# TensorBoard has no types.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+
+def logged_steps(folder: Path) -> dict[str, list[int]]:
+    """The steps of each scalar of a run, in order."""
+    accumulator = EventAccumulator(str(folder / "logs" / "tb"), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    return {tag: [event.step for event in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]}
