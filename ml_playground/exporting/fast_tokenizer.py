@@ -31,6 +31,8 @@ class FastTokenizer:
     """Text of the end-of-text token; None for vocabularies without one."""
     start: str | None
     """Text of the token that a text begins with when it is sampled; None if there is none."""
+    template: str | None
+    """Chat template; None for a model of plain text."""
 
     def write(self, folder: Path, context: int) -> None:
         """Write ``tokenizer.json`` and ``tokenizer_config.json``, for a model with a context of that many tokens."""
@@ -43,6 +45,8 @@ class FastTokenizer:
         }
         write_text(folder / "tokenizer.json", self.definition)
         write_text(folder / "tokenizer_config.json", to_json(settings, indent=1))
+        if self.template:
+            write_text(folder / "chat_template.jinja", self.template)
 
 
 def fast_tokenizer(tokenizer: OurTokenizer) -> FastTokenizer:
@@ -58,7 +62,7 @@ def fast_tokenizer(tokenizer: OurTokenizer) -> FastTokenizer:
     if kind not in _BUILDERS:
         raise UserError(f"the tokenizer '{kind}' cannot be exported; only {', '.join(_BUILDERS)} can")
     end = None if tokenizer.end_of_text is None else state["end"] if kind == "hf" else END_OF_TEXT
-    return FastTokenizer(_BUILDERS[kind](tokenizer), end, state.get("start") or None)
+    return FastTokenizer(_BUILDERS[kind](tokenizer), end, state.get("start") or None, state.get("template"))
 
 
 def _characters(tokenizer: OurTokenizer) -> str:

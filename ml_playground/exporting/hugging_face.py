@@ -99,8 +99,12 @@ def _prove_content(subject: Subject, folder: Path) -> None:
 
 def generation_config(subject: Subject) -> dict[str, object]:
     """Return ``[sample.sample]`` in the terms of transformers."""
-    sampling, model, tokenizer = subject.config.sample.sample, subject.model, subject.tokenizer
-    settings: dict[str, object] = {"max_new_tokens": sampling.max_new_tokens, "do_sample": sampling.temperature > 0}
+    model, tokenizer = subject.model, subject.tokenizer
+    sampling = subject.config.sample.sample.token_sampling(model.generation.settings)
+    settings: dict[str, object] = {
+        "max_new_tokens": subject.config.sample.sample.max_new_tokens,
+        "do_sample": sampling.temperature > 0,
+    }
     if sampling.temperature > 0:
         names = ("temperature", "top_k", "top_p")
         settings |= {name: getattr(sampling, name) for name in names}

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import GenerationConfig
 
-from ml_playground.dataset.batches import IGNORED
+from ml_playground.dataset.windows import IGNORED
 from ml_playground.errors import RunError
 from ml_playground.exporting.subject import Subject
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from ml_playground.config import ExperimentConfig
-from ml_playground.dataset.batches import Batch, Batches
+from ml_playground.dataset.batches import Batches
 from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.dataset.windows import Batch
 from ml_playground.errors import UserError
 from ml_playground.experiments.prepare import prepare
 from ml_playground.models.base import LanguageModel
@@ -45,8 +46,10 @@ class Subject:
             generator = torch.Generator().manual_seed(self.config.train.runtime.seed)
             ids: Tensor = torch.randint(size, (max(1, _TOKENS // length), length + 1), generator=generator)
             return Batch(ids[:, :-1], ids[:, 1:])
-        length = min(length, len(self.dataset.tokens("val")) - 1)
-        batches = list(Batches(self.dataset, "val", 1, length).fixed(max(1, _TOKENS // length)))
+        if self.dataset.lengths("val") is None:  # one long text
+            length = min(length, len(self.dataset.tokens("val")) - 1)
+        rows = Batches(self.dataset, "val", 1, length, packed=False)
+        batches = list(rows.fixed(max(1, _TOKENS // length)))
         return Batch(torch.cat([batch.inputs for batch in batches]), torch.cat([batch.targets for batch in batches]))
 
 

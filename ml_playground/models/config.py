@@ -63,6 +63,14 @@ class DecoderConfig(ModelConfig):
     n_embd: int = bounded(MISSING, ge=1)
     """Width of the residual stream; a multiple of ``n_head``."""
     dropout: float = bounded(0.0, ge=0, lt=1)
+    init_from: Path | None = None
+    """Weights that a new run starts with: a Hugging Face folder of the same architecture, a run folder, or a
+    checkpoint, also nanoGPT's. Unset: random ones."""
+
+    def args(self, vocab_size: int) -> ModelArgs:
+        args = super().args(vocab_size)
+        del args["init_from"]  # what the weights were, once they are trained, is of no use
+        return args
 
     def check(self) -> None:
         if self.n_embd % self.n_head:

@@ -244,8 +244,9 @@ class Qwen3Family(ModelFamily):
 
     def args_from_hugging_face(self, theirs: HuggingFaceModel) -> ModelArgs:
         config = theirs.config
+        theirs.expect(model_type="qwen3")
         theirs.expect(
-            model_type="qwen3", hidden_act="silu", attention_bias=False, use_sliding_window=False,
+            hidden_act="silu", attention_bias=False, use_sliding_window=False,
             tie_word_embeddings=True, rope_scaling=None,
             head_dim=config["hidden_size"] // config["num_attention_heads"],
         )  # fmt: skip

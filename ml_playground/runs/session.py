@@ -12,7 +12,8 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
 from ml_playground.durable import write_text
 from ml_playground.errors import DivergedError, Stopped
-from ml_playground.models.build import build_model, create_model, parameter_counts
+from ml_playground.models.build import build_model, parameter_counts
+from ml_playground.runs.initial import initial_model
 from ml_playground.runs.manifest import Origin, RunManifest, Status, find_manifest, now
 from ml_playground.runs.metrics import read_metrics, truncate_metrics
 from ml_playground.runs.resuming import check_resume
@@ -63,7 +64,7 @@ class RunSession:
             check_resume(found, config, dataset, hardware)
             args = found.checkpoint["model_args"]
         refuse_too_large(*parameter_counts(args), config.train, hardware)
-        self._model = build_model(args) if found else create_model(args)
+        self._model = build_model(args) if found else initial_model(config.train.model, dataset)
         self._parameters = sum(parameter.numel() for parameter in self._model.parameters())
         self._trained = sum(parameter.numel() for parameter in self._model.parameters() if parameter.requires_grad)
         self._hardware = replace(hardware, compiled=self._compile_pays(hardware))

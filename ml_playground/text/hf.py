@@ -19,7 +19,7 @@ from ml_playground.text.chat_template import ChatTemplate, MarkedText
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.ids import TokenIds, token_ids
 from ml_playground.text.tokenizer import TokenizerKind, TokenizerState, tokenizers
-from ml_playground.text.unknown import encodable
+from ml_playground.text.unknown import encodable, unknown
 
 _KEY = "prepare.tokenizer_path"
 _DEFINITION, _SETTINGS, _TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
@@ -106,7 +106,13 @@ class HuggingFaceTokenizer:
 
     def encode(self, text: str | bytes) -> TokenIds:
         # Of the encode methods, only those for batches release the GIL.
-        (encoding,) = self._tokenizer.encode_batch_fast([encodable(text)], add_special_tokens=False)
+        text = encodable(text)
+        try:
+            (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        except Exception as error:  # noqa: BLE001  # the library raises nothing more specific
+            known = self._tokenizer.get_vocab()
+            missing = {character for character in text if character not in known}
+            raise unknown(missing) if missing else DataError(f"the text cannot be encoded: {error}") from None
         return token_ids(encoding.ids, self.vocab_size)
 
     def cut(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
