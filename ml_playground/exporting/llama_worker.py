@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any, TypedDict
 
 import numpy as np
@@ -94,34 +93,37 @@ def _context(model: Any, job: Job) -> Any:
 
 def _continue(context: Any, prompt: list[int], count: int) -> list[int]:
     context.kv_cache_clear()
-    sampler = llama_cpp.LlamaSampler(llama_cpp.LlamaSamplerChainParams())
-    sampler.add_greedy()
+    greedy = _greedy()
     ids = list(prompt)
     fresh = prompt
     for _ in range(count):
         _decode(context, fresh, len(ids) - len(fresh), every=False)
-        fresh = [sampler.sample(context, -1)]
+        fresh = [greedy.sample(context, -1)]
         ids += fresh
     return ids[len(prompt) :]
 
 
-def _score(context: Any, window: list[int]) -> list[float]:
-    return [
-        float(row[target] - np.logaddexp.reduce(row))
-        for row, target in zip(_logits(context, window), window[1:], strict=True)
-    ]
-
-
 def _choose(context: Any, ids: list[int]) -> list[int]:
-    return [int(row.argmax()) for row in _logits(context, ids)]
-
-
-def _logits(context: Any, ids: list[int]) -> Iterator[NDArray[np.float64]]:
-    """Yield the logits after each token but the last."""
     context.kv_cache_clear()
     _decode(context, ids, 0, every=True)
-    for place in range(len(ids) - 1):
-        yield np.array(context.get_logits_ith(place))
+    greedy = _greedy()
+    return [greedy.sample(context, place) for place in range(len(ids) - 1)]
+
+
+def _greedy() -> Any:
+    sampler = llama_cpp.LlamaSampler(llama_cpp.LlamaSamplerChainParams())
+    sampler.add_greedy()
+    return sampler
+
+
+def _score(context: Any, window: list[int]) -> list[float]:
+    context.kv_cache_clear()
+    _decode(context, window, 0, every=True)
+    scores: list[float] = []
+    for place, target in enumerate(window[1:]):
+        logits: NDArray[np.float64] = np.array(context.get_logits_ith(place))
+        scores.append(float(logits[target] - np.logaddexp.reduce(logits)))
+    return scores
 
 
 def _decode(context: Any, ids: list[int], start: int, *, every: bool) -> None:
