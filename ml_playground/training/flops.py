@@ -16,8 +16,8 @@ def flops_per_token(model: LanguageModel) -> float:
     """
     tables = {id(layer.weight) for layer in model.modules() if isinstance(layer, nn.Embedding)}
     head = model.head_weight
-    matrices = [weight for weight in model.parameters() if weight.ndim == 2 and id(weight) not in tables]
-    matrices = [head, *(weight for weight in matrices if weight is not head)]
+    layers = (weight for weight in model.parameters() if weight.ndim == 2 and id(weight) not in tables)
+    matrices = [head, *(weight for weight in layers if weight is not head)]
     used = sum(weight.numel() for weight in matrices)
     trained = sum(weight.numel() for weight in matrices if weight.requires_grad)
     return 2.0 * (2 * used + trained)

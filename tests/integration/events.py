@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -14,4 +15,5 @@ def logged_steps(folder: Path) -> dict[str, list[int]]:
     """The steps of each scalar of a run, in order."""
     accumulator = EventAccumulator(str(folder / "logs" / "tb"), size_guidance={"scalars": 0})
     accumulator.Reload()
-    return {tag: [event.step for event in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]}
+    tags = cast("dict[str, list[str]]", accumulator.Tags())
+    return {tag: [event.step for event in accumulator.Scalars(tag)] for tag in tags["scalars"]}
