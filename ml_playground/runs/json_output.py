@@ -1,15 +1,22 @@
-"""JSON of ``mlp runs``; docs/automation.md describes every key."""
+"""JSON of ``mlp runs`` and other verbs; docs/automation.md describes every key."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
+import statistics
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ml_playground.durable import to_json
 from ml_playground.runs.listing import RunSummary, find_runs
 from ml_playground.runs.overview import order
+
+if TYPE_CHECKING:  # SciPy takes longer to import than a thousand runs to list
+    from ml_playground.runs.comparison import Comparison
+    from ml_playground.runs.groups import Group, Member, Metric
+    from ml_playground.runs.verdict import Verdict
 
 FORMAT = 1
 """Version of all JSON outputs. Keys may be added; other changes increase it."""
@@ -47,3 +54,52 @@ def print_runs_json(root: Path, *, archived: bool) -> None:
             "runs": [run_record(run) for run in order(runs, "best_val_loss")],
         }
     )
+
+
+def comparison_record(comparison: Comparison) -> dict[str, object]:
+    """Return a comparison for programs."""
+    return {
+        "format": FORMAT,
+        "metric": comparison.metric,
+        "settings": comparison.settings,
+        "warnings": [dataclasses.asdict(warning) for warning in comparison.warnings],
+        "equal": comparison.equal,
+        "groups": [_group_record(group, comparison) for group in comparison.groups],
+        "verdicts": [_verdict_record(verdict) for verdict in comparison.verdicts],
+    }
+
+
+def _group_record(group: Group, comparison: Comparison) -> dict[str, object]:
+    metric, best = comparison.metric, group.best(comparison.metric)
+    return {
+        "name": group.name,
+        "runs": [run_record(member.run) for member in group.members],
+        "best": best,
+        "mean_best": statistics.fmean(best),
+        "deviation_best": statistics.stdev(best) if len(best) > 1 else None,
+        "final": group.final(metric),
+        "at_equal": {axis: group.at(axis, place, metric) for axis, place in comparison.equal.items()},
+        "curves": [_curve_record(member, metric) for member in group.members],
+    }
+
+
+def _curve_record(member: Member, metric: Metric) -> dict[str, object]:
+    curve = member.curves.val
+    places: dict[str, object] = {axis: list(places) for axis, places in curve.places.items()}
+    return {**places, "values": [member.convert(value, metric) for value in curve.values]}
+
+
+def _verdict_record(verdict: Verdict) -> dict[str, object]:
+    tested = verdict.tested
+    return {
+        "name": verdict.name,
+        "reference": verdict.reference,
+        "conclusion": verdict.conclusion,
+        "difference": verdict.difference,
+        "interval": [tested.low, tested.high] if tested else None,
+        "p": tested.p if tested else None,
+        "method": tested.method if tested else None,
+        "deviation": tested.noise.deviation if tested else None,
+        "more_seeds": verdict.more_seeds,
+        "text": verdict.text,
+    }
