@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ml_playground.commands.verb import Verb, experiment, experiment_arguments, verbs
+from ml_playground.commands.verb import Verb, experiment_arguments, trained_experiment, verbs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Export the checkpoint that sampling uses."""
-    config = experiment(options)
+    config = trained_experiment(options)
     from ml_playground.exporting.export import export_hugging_face
 
     export_hugging_face(config)

@@ -18,11 +18,12 @@ def loop(config: ExperimentConfig) -> None:
         PlaygroundError: As for :func:`~ml_playground.runs.train.train` and
             :func:`~ml_playground.sampling.sample.sample`.
     """
+    from ml_playground.runs.seeds import with_best_seed
     from ml_playground.runs.train import train
     from ml_playground.sampling.sample import sample
 
     train(config)
-    sample(config)
+    sample(with_best_seed(config))
 
 
 def run(options: argparse.Namespace) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from ml_playground.commands.verb import Verb, experiment, verbs
+from ml_playground.commands.verb import Verb, trained_experiment, verbs
 
 
 def run(options: argparse.Namespace) -> None:
     """Generate samples."""
-    config = experiment(options)
+    config = trained_experiment(options)
     from ml_playground.sampling.sample import sample
 
     sample(config)

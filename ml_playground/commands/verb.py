@@ -41,6 +41,18 @@ def experiment(options: argparse.Namespace) -> ExperimentConfig:
     return load_experiment(options.experiment, options.exp_config)
 
 
+def trained_experiment(options: argparse.Namespace) -> ExperimentConfig:
+    """Load the experiment as :func:`experiment` does; of several seeds, the one with the lowest validation loss.
+
+    Raises:
+        UserError: As for :func:`experiment`.
+    """
+    config = experiment(options)
+    from ml_playground.runs.seeds import with_best_seed
+
+    return with_best_seed(config)
+
+
 @dataclass(frozen=True)
 class Verb:
     """A subcommand of ``mlp``."""

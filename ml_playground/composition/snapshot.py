@@ -60,6 +60,8 @@ def _defaults(config: object) -> dict[str, object]:
             defaults[field.name] = _defaults(value)
         elif field.default not in (None, MISSING, dataclasses.MISSING) and not is_reference(field.default):
             defaults[field.name] = _plain(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            defaults[field.name] = _plain(field.default_factory())
     return defaults
 
 

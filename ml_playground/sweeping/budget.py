@@ -53,6 +53,7 @@ class Budget:
         fitted: dict[str, object] = {
             "train.runtime.out_dir": out_dir,
             "sample.runtime.out_dir": out_dir,
+            "train.runtime.seeds": [],
             "train.runtime.max_iters": max_iters,
             "train.runtime.eval_interval": min(max_iters, max(1, round(self.eval_tokens / update))),
             "train.runtime.eval_batch_size": runtime.eval_batch_size or self.base.train.data.batch_size,

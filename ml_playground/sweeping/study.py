@@ -22,7 +22,7 @@ DIVERGED = "diverged"
 OUT_OF_MEMORY = "out of memory"
 """Keywords in reasons."""
 _GUARD = "sweep"
-_FREE = {"train.runtime.out_dir", "train.runtime.log_interval"}
+_FREE = {f"train.runtime.{name}" for name in ("out_dir", "log_interval", "sample_tokens", "seeds")}
 """Settings of the experiment that do not affect trials."""
 
 

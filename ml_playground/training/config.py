@@ -140,6 +140,9 @@ class TrainRuntimeConfig:
     out_dir: Path = SI("outputs/${experiment}")
     """The run folder."""
     seed: int = bounded(1337, ge=0, lt=2**63)
+    seeds: list[int] = field(default_factory=list[int])
+    """Train one run with each of these seeds, in ``seed-1``, ``seed-2``, ... below ``out_dir``, to know how much chance
+    decides. Sampling uses the best of them. If empty, there is one run, with ``seed``."""
     device: Device = Device.auto
     dtype: Dtype = Dtype.auto
     threads: int = bounded(0, ge=0)
@@ -199,6 +202,11 @@ def check_train(train: TrainConfig) -> None:
     """
     model, data, optim, schedule = train.model, train.data, train.optim, train.schedule
     model.check()
+    seeds = train.runtime.seeds
+    if len(set(seeds)) < len(seeds) or any(not 0 <= seed < 2**63 for seed in seeds):
+        raise SettingError(
+            ("train.runtime.seeds",), f"{seeds}: must be different numbers of at least 0 and below 2**63"
+        )
     if data.block_size > model.block_size:
         raise SettingError(
             ("train.data.block_size", "train.model.block_size"),
