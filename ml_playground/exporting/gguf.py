@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from io import BufferedWriter
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from gguf import MODEL_ARCH, GGMLQuantizationType, GGUFWriter, LlamaFileType, get_tensor_name_map
 from gguf.constants import GGML_QUANT_SIZES, GGML_QUANT_VERSION, MODEL_ARCH_NAMES
+from gguf.gguf_writer import WriterState
 from gguf.quants import quantize
 from torch import Tensor
 
@@ -22,7 +25,7 @@ from ml_playground.errors import RunError, UserError
 from ml_playground.exporting.gguf_vocabulary import gguf_vocabulary
 from ml_playground.models.base import LanguageModel
 from ml_playground.models.config import DEFAULT_FAMILY
-from ml_playground.runs.loading import Trained
+from ml_playground.training.loading import Trained
 
 _ARCHITECTURES = {"gpt": MODEL_ARCH.GPT2, "qwen3": MODEL_ARCH.QWEN3}
 _TIED_HEAD = "lm_head.weight"
@@ -80,7 +83,7 @@ def write_gguf(trained: Trained, path: Path, kind: str, *, name: str = "") -> No
     tensors = list(_stored(trained.model, stored))
     try:
         with replacing(path) as file:
-            writer = GGUFWriter(file.name, MODEL_ARCH_NAMES[architecture])
+            writer = GGUFWriter(None, MODEL_ARCH_NAMES[architecture])
             writer.add_name(name or path.stem)
             writer.add_file_type(stored.value[1])
             writer.add_quantization_version(GGML_QUANT_VERSION)
@@ -89,14 +92,16 @@ def write_gguf(trained: Trained, path: Path, kind: str, *, name: str = "") -> No
             for tensor_name, tensor, type_ in tensors:
                 dtype = np.dtype(np.float32)  # only of bytes would the shape be taken for that of blocks
                 writer.add_tensor_info(tensor_name, tensor.shape, dtype, _bytes(tensor, type_), type_)
+            writer.fout, writer.state = [cast("BufferedWriter", file)], WriterState.EMPTY  # as if it had opened it
             writer.write_header_to_file()
             writer.write_kv_data_to_file()
             writer.write_ti_data_to_file()
             for _, tensor, type_ in tensors:
                 writer.write_tensor_data(quantize(tensor.float().contiguous().cpu().numpy(), type_))
-            writer.close()
     except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from None
+        # NumPy does not say why a write ends early.
+        reason = error.strerror or f"{error}; the disk may be full"
+        raise RunError(f"{path}: cannot be written: {reason}") from None
 
 
 def _architecture(model: LanguageModel) -> MODEL_ARCH:
@@ -135,6 +140,8 @@ def _tensors(model: LanguageModel) -> Iterator[tuple[str, Tensor]]:
         name = names.get_name(own, (".weight", ".bias"))
         assert name is not None
         yield name, tensor
+        if own.endswith(".bias"):
+            continue
         bias = own.removesuffix("weight") + "bias"
         # llama.cpp expects all biases that GPT-2 has; zeros are equivalent to none.
         if architecture is MODEL_ARCH.GPT2 and bias not in state and own not in _WITHOUT_BIAS:

@@ -20,7 +20,7 @@ from ml_playground.errors import RunError, UserError, printable
 from ml_playground.exporting.gguf import TensorType, stored_bytes
 from ml_playground.exporting.reference import Reference
 from ml_playground.models.config import DEFAULT_FAMILY
-from ml_playground.runs.loading import Trained
+from ml_playground.training.loading import Trained
 
 if TYPE_CHECKING:
     from ml_playground.exporting.llama_worker import Job, Outcome
@@ -109,7 +109,7 @@ class Bounds:
 
 
 BOUNDS = {
-    "f32": Bounds(1e-4),
+    "f32": Bounds(5e-5),
     "f16": Bounds(5e-3),
     "bf16": Bounds(5e-2, 1e-2, 0.98),
     "q8_0": Bounds(1e-1, 1e-2, 0.95),
@@ -219,6 +219,6 @@ def _run(job: Job, program: str) -> Outcome:
         raise RunError(f"{job['path']}: {program} has not finished after {_PATIENCE_SECONDS:,} seconds") from None
     if done.returncode:
         reasons = [line.strip() for line in done.stderr.splitlines() if _ERROR.search(line)]
-        reason = printable(reasons[-1]) if reasons else f"exit code {done.returncode}"
+        reason = printable(reasons[0]) if reasons else f"exit code {done.returncode}"
         raise RunError(f"{job['path']}: {program} cannot run it: {reason}")
     return cast("Outcome", json.loads(done.stdout))

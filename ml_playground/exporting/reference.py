@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ml_playground.errors import DataError
 from ml_playground.models.base import LanguageModel
-from ml_playground.runs.loading import Trained
 from ml_playground.text.tokenizer import Tokenizer
+from ml_playground.training.loading import Trained
 
 PROMPTS, TOKENS = 20, 200
 _PROMPT_TOKENS = 16
@@ -20,6 +20,8 @@ _SLOW = 500_000_000
 """Number of parameters times prompts above which fewer prompts are continued."""
 _RANDOM = 300
 """Number of random token sequences whose text is encoded."""
+# With all bytes that UTF-8 has, and one by one, as programs do not agree where words of all scripts end.
+_CHARACTERS = [*range(0x80, 0x800, 13), *range(0x800, 0xD800, 997), *range(0x10000, 0x110000, 16411)]
 _UNREADABLE = "\ufffd"
 
 
@@ -67,16 +69,16 @@ class Reference:
 
 
 def _texts(tokenizer: Tokenizer, windows: Tensor) -> dict[str, list[int]]:
-    """Return texts with their ids: of the windows, of each token, of random tokens."""
+    """Return texts with their ids: of the windows, of each token, of random tokens, of single characters."""
     source = random.Random(1)  # noqa: S311  # no cryptography
     ids = range(tokenizer.vocab_size)
     sequences: list[list[int]] = [*windows.tolist(), *([token] for token in ids)]
     sequences += [source.choices(ids, k=30) for _ in range(_RANDOM)]
+    decoded = [text for text in map(tokenizer.decode, sequences) if text and _UNREADABLE not in text]
     texts: dict[str, list[int]] = {}
-    for text in map(tokenizer.decode, sequences):
-        if text and _UNREADABLE not in text:
-            with contextlib.suppress(DataError):  # the end-of-text token as text
-                texts[text] = tokenizer.encode(text).tolist()
+    for text in [*decoded, *map(chr, _CHARACTERS)]:
+        with contextlib.suppress(DataError):  # a character outside the vocabulary
+            texts[text] = tokenizer.encode(text).tolist()
     return texts
 
 
