@@ -14,9 +14,10 @@ _EXAMPLES = """\
 examples:
   mlp loop bundestag_char
   mlp train bundestag_char --exp-config my.toml
-  mlp train bundestag_char --exp-config outputs/bundestag_char/config.toml    repeat a run as it was
   mlp sweep bundestag_char --sweep batching                                   search as sweeps/batching.toml says
   mlp runs                                                                    list the runs
+  mlp show bundestag_char                                                     one run, and what can be done with it
+  mlp compare bundestag_char wide                                             which is better, and is that noise?
   mlp-run                                                                     list the experiments and the sweeps
 
 Values are set in files only. Results go to outputs/EXPERIMENT, and those of sweeps to outputs/sweeps.

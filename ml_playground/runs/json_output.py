@@ -15,7 +15,9 @@ from ml_playground.runs.overview import order
 
 if TYPE_CHECKING:  # SciPy takes longer to import than a thousand runs to list
     from ml_playground.runs.comparison import Comparison
+    from ml_playground.runs.details import Details
     from ml_playground.runs.groups import Group, Member, Metric
+    from ml_playground.runs.repeat import Repetition
     from ml_playground.runs.verdict import Verdict
 
 FORMAT = 1
@@ -103,3 +105,25 @@ def _verdict_record(verdict: Verdict) -> dict[str, object]:
         "more_seeds": verdict.more_seeds,
         "text": verdict.text,
     }
+
+
+def details_record(details: Details) -> dict[str, object]:
+    """Return everything about a run for programs."""
+    changed = details.changed
+    return {
+        "format": FORMAT,
+        "run": run_record(details.member.run),
+        "settings": details.member.settings,
+        "changed_settings": None if changed is None else {key: list(values) for key, values in changed.items()},
+        "curve": _curve_record(details.member, "val_loss"),
+        "checkpoints": [dataclasses.asdict(checkpoint) for checkpoint in details.checkpoints],
+        "sample": {"step": details.sample[0], "text": details.sample[1]} if details.sample else None,
+        "notes": [dataclasses.asdict(note) for note in details.notes],
+        "commands": details.commands,
+    }
+
+
+def repetition_record(repetition: Repetition) -> dict[str, object]:
+    """Return the result of a repetition for programs."""
+    record = dataclasses.asdict(repetition)
+    return {"format": FORMAT, **record, "folder": str(repetition.folder), "text": repetition.text}

@@ -14,7 +14,7 @@ Settings = Mapping[str, object]
 """Values by dotted key; unset ones are absent."""
 
 _BOOKKEEPING = re.compile(
-    r"experiment|description|sample\..*"
+    r"(?!prepare\.|train\.).*"
     r"|prepare\.(dataset_dir|url|sha256|request_interval|on_bad_file)"
     r"|train\.runtime\.(out_dir|threads|compile|eval_interval|eval_batch_size|eval_only|log_interval|sample_tokens|seeds"
     r"|always_save_checkpoint|on_nonfinite|ckpt_\w+|best_smoothing_alpha)"

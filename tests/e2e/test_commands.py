@@ -85,12 +85,15 @@ def test_every_verb_runs(invoke: Invoke, tiny: Path, verb: str) -> None:
         (tiny / "sweeps").mkdir()
         text = "n_trials = 2\n[space]\ntrain.data.batch_size = [2, 4]\n"
         (tiny / "sweeps" / "small.toml").write_text(text, encoding="utf-8")
+    if verb in ("show", "note", "repeat"):
+        assert invoke("mlp", "train", "tiny").code == 0
     if verb == "compare":
         for name in ("before", "tiny"):
             (tiny / "outputs" / name).mkdir(parents=True)
             RunManifest(name, "finished", 12, "data", "cpu", best_val_loss=2.5).write(tiny / "outputs" / name)
     arguments = {
         "compare": ["before", "tiny"],
+        "note": ["tiny", "good"],
         "runs": [],
         "export": ["tiny", "--to", "hf"],
         "sweep": ["tiny", "--sweep", "small"],
