@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ml_playground.errors import UserError
 from ml_playground.models.config import ModelArgs, ModelConfig
 from ml_playground.models.hugging_face import HuggingFaceModel
 from ml_playground.models.kernels.cross_entropy import cross_entropy
@@ -83,6 +84,14 @@ class LanguageModel(nn.Module, ABC):
         # A family of another package may not know positions, which few need.
         hidden = self.hidden(ids) if positions is None else self.hidden(ids, positions=positions)
         return cross_entropy(hidden.flatten(0, 1), self.head_weight, targets.flatten())
+
+    def disable_adapters(self) -> None:
+        """Compute what the pretrained model did before it was finetuned.
+
+        Raises:
+            UserError: If the model has no adapters that could be left out.
+        """
+        raise UserError("sample.runtime.adapters = false: the model has no adapters; only LoRA finetuning adds some")
 
     def trainable_state(self) -> dict[str, Tensor]:
         """Return the tensors to save in a checkpoint, by name: all except frozen parameters, which can be reloaded."""

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from huggingface_hub.utils import enable_progress_bars
 from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import (
@@ -37,6 +39,7 @@ from ml_playground.models.base import Cache, GenerationDefaults, LanguageModel, 
 from ml_playground.models.config import HuggingFaceConfig, Method, ModelArgs
 from ml_playground.models.kernels.attention import causal_attention
 from ml_playground.models.registry import families
+from ml_playground.terminal.console import console, say
 
 _KEY = "train.model.path"
 _ATTENTION = "ml_playground"
@@ -47,6 +50,8 @@ _GENERATION = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 """Settings of a ``generation_config.json`` that sampling has, too."""
 
 transformers_logging.disable_progress_bar()
+if console.is_terminal:  # of downloads only
+    enable_progress_bars()
 transformers_logging.set_verbosity_error()
 
 
@@ -138,6 +143,13 @@ class PretrainedLanguageModel(LanguageModel):
             cache.length += ids.shape[1]
         return cast("Tensor", out.last_hidden_state)
 
+    def disable_adapters(self) -> None:
+        adapted = [module for module in self.causal.modules() if isinstance(module, BaseTunerLayer)]
+        if not adapted:
+            super().disable_adapters()
+        for module in adapted:
+            module.enable_adapters(enabled=False)
+
     @property
     def head_weight(self) -> Tensor:
         return cast("Tensor", self._head.weight)
@@ -171,7 +183,9 @@ class HuggingFaceFamily(ModelFamily):
         Raises:
             UserError: it cannot be loaded, or does not fit the settings.
         """
-        return PretrainedLanguageModel({**args, "base_sha256": _digest(args)}, _adapted(_load(args), args))
+        _announce(args)
+        model = _adapted(_load(args), args)
+        return PretrainedLanguageModel({**args, "base_sha256": _digest(args)}, model)
 
     def restore(self, args: ModelArgs) -> PretrainedLanguageModel:
         """The same for a checkpoint, which has the trained weights only.
@@ -180,13 +194,14 @@ class HuggingFaceFamily(ModelFamily):
             UserError: it cannot be loaded.
             RunFolderError: the pretrained model is another one than that which was finetuned.
         """
+        model = _load(args)  # which may download it
         if (digest := _digest(args)) != args["base_sha256"]:
             raise RunFolderError(
                 f"{_KEY} = {args['path']}: its weights have changed since the checkpoint was written (SHA-256"
                 f" {digest[:12]}, not {str(args['base_sha256'])[:12]}); restore them, or start over in"
                 " another out_dir"
             )
-        return PretrainedLanguageModel(args, _adapted(_load(args), args))
+        return PretrainedLanguageModel(args, _adapted(model, args))
 
     def parameter_count(self, args: ModelArgs) -> int:
         return self.parameter_counts(args)[0]
@@ -226,6 +241,19 @@ def _config(args: ModelArgs) -> PretrainedConfig:
         )
     assert isinstance(config, PretrainedConfig)
     return config
+
+
+def _announce(args: ModelArgs) -> None:
+    """Say what a model of the hub takes, before it is downloaded."""
+    if not Path(str(args["path"])).is_dir():
+        config = _config(args)
+        total, trained = HuggingFaceFamily().parameter_counts(args)
+        width = (config.dtype or torch.float32).itemsize
+        say(
+            f"pretrained model: {args['path']}, {total / 1e6:,.1f} M parameters; a download of about"
+            f" {width * total / 1e9:,.2f} GB, once; at least {4 * (total + 3 * trained) / 1e9:,.2f} GB of memory, and"
+            " more for its activations"
+        )
 
 
 def _source(args: ModelArgs) -> dict[str, object]:

@@ -24,6 +24,8 @@ class SampleRuntimeConfig:
     """Run folder whose checkpoint is used: the best one, or the last if there is no best."""
     checkpoint: Path | None = None
     """A checkpoint file to use instead, such as ``outputs/x/ckpt_step000100.pt``, or nanoGPT's ``ckpt.pt``."""
+    adapters: bool = True
+    """Sample with what finetuning has added; if false, from the pretrained model as it was."""
     seed: int = bounded(1337, ge=0, lt=2**63)
     device: Device = SI("${train.runtime.device}")
     dtype: Dtype = SI("${train.runtime.dtype}")

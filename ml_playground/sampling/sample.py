@@ -39,6 +39,7 @@ def sample(config: ExperimentConfig) -> None:
     Raises:
         RunFolderError: If there is no checkpoint.
         CheckpointError: If no checkpoint can be used.
+        UserError: If the model is to be sampled without adapters, and has none.
         DataError: If the prompt has characters that the vocabulary lacks.
     """
     runtime, wanted = config.sample.runtime, config.sample.sample

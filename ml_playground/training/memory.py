@@ -84,7 +84,7 @@ def refuse_too_large(parameters: int, trained: int, config: TrainConfig, hardwar
     if free is not None and wanted > free:
         raise TooLargeError(
             f"train.model: {parameters:,} parameters need at least {_size(wanted)} with gradients and optimizer, and"
-            f" {_size(free)} are free; use a smaller n_embd, n_layer or block_size"
+            f" {_size(free)} are free; use a smaller model"
         )
 
 
@@ -107,7 +107,7 @@ def refuse_too_much(wanted: Estimate, config: TrainConfig, hardware: Hardware) -
                 f"train.data.batch_size = {data.batch_size}: {problem}; use batch_size = {size} and grad_accum_steps ="
                 f" {steps}, which is the same update"
             )
-    raise TooLargeError(f"train.model: {problem}; use a smaller n_embd, n_layer or train.data.block_size")
+    raise TooLargeError(f"train.model: {problem}; use a smaller model, or a shorter train.data.block_size")
 
 
 def exhausted(error: Exception, config: TrainConfig) -> OutOfMemoryError | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from ml_playground.errors import Stopped
 from ml_playground.models.build import create_model
 from ml_playground.models.config import HuggingFaceConfig
 from ml_playground.runs.train import train
+from ml_playground.sampling.sample import sample
 from tests.conftest import TINY
 from tests.integration import children
 from tests.integration.conftest import Tiny, differences, last, logged
@@ -71,6 +74,50 @@ def test_gradient_checkpointing_changes_no_loss(tiny: Tiny, base: Path) -> None:
         changes = tables(base, model={"gradient_checkpointing": on}, runtime={"out_dir": name})
         train(tiny(**changes))
     assert logged(Path("plain")) == logged(Path("checkpointed"))
+
+
+def test_the_models_generation_config_counts_unless_the_experiment_says_otherwise(tiny: Tiny, tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model")
+
+    def text(**settings: float) -> str:
+        config = mlp.SamplingConfig(max_new_tokens=20, **settings)  # type: ignore[arg-type]  # by name
+        return mlp.generate_text(mlp.load_trained(FOLDER), "Herr", config)[0]
+
+    train(tiny(**tables(folder, runtime={"max_iters": 1})))
+    greedy = text(temperature=0.0)
+    assert text() != greedy
+    settings: dict[str, object] = {"do_sample": True, "top_k": 1}
+    (folder / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    assert text() == greedy != text(top_k=0)
+    tokens = mlp.load_trained(FOLDER).tokenizer
+    assert tokens
+    third = int(tokens.encode(greedy.removeprefix("Herr"))[2])
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, third]}), encoding="utf-8")
+    assert greedy.startswith(text(temperature=0.0))
+    assert text(temperature=0.0) != greedy
+
+
+def test_a_run_is_sampled_with_and_without_its_adapters(
+    tiny: Tiny, base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def text(config: mlp.ExperimentConfig) -> str:
+        capsys.readouterr()
+        sample(config)
+        return capsys.readouterr().out
+
+    runtime: dict[str, object] = {"max_iters": 20, "eval_interval": 20}
+    changes = tables(base, optim={"learning_rate": 5e-2}, runtime=runtime)
+    changes["sample"] = {"sample": {"start": "Herr", "temperature": 0.0, "max_new_tokens": 20}}
+    before = mlp.Trained(FOLDER, 0, create_model(HuggingFaceConfig(path=base, block_size=16).args(300)), None, [])
+    train(tiny(**changes))
+    before = replace(before, tokenizer=mlp.load_trained(FOLDER).tokenizer)
+    (pretrained,) = mlp.generate_text(before, "Herr", mlp.SamplingConfig(max_new_tokens=20, temperature=0.0))
+    finetuned = text(tiny(**changes))
+    changes["sample"]["runtime"] = {"adapters": False}
+    assert text(tiny(**changes)).strip() == pretrained.strip() != finetuned.strip()
+    train(tiny(train={"runtime": {"max_iters": 1, "out_dir": "plain"}}))
+    with pytest.raises(mlp.UserError, match="the model has no adapters; only LoRA finetuning adds some"):
+        sample(tiny(train={"runtime": {"out_dir": "plain"}}, sample={"runtime": {"adapters": False}}))
 
 
 def test_all_weights_are_trained_without_adapters(tiny: Tiny, base: Path) -> None:

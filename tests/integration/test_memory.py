@@ -68,7 +68,7 @@ def test_a_batch_size_that_fits_is_named_with_the_steps_for_the_same_update(tiny
     refuse_too_much(Estimate(state=0, window=int(0.1 * free), windows=8), config, hardware)
     with pytest.raises(UserError, match="use batch_size = 2 and grad_accum_steps = 12, which is the same update"):
         refuse_too_much(Estimate(state=0, window=int(0.3 * free), windows=8), config, hardware)
-    with pytest.raises(UserError, match=r"^train\.model: training needs about .* are free; use a smaller n_embd"):
+    with pytest.raises(UserError, match=r"^train\.model: training needs about .* are free; use a smaller model"):
         refuse_too_much(Estimate(state=2 * free, window=1, windows=8), config, hardware)
 
 
