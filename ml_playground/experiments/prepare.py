@@ -40,6 +40,9 @@ def prepare(config: ExperimentConfig) -> PreparedDataset:
         f"{verb}: {meta.train_tokens:,} train and {meta.val_tokens:,} val tokens, vocabulary {meta.vocab_size:,},"
         f" in {dataset.folder}"
     )
+    if verb == "prepared":
+        for name, what in meta.notes.items():
+            say(f"{'warning' if name.endswith('in train') else 'note'}: {name}: {what}")
     val, share = len(meta.val_documents), meta.val_tokens / (meta.train_tokens + meta.val_tokens)
     if 0 < val < _FEW:
         say(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from huggingface_hub.utils import enable_progress_bars
+from huggingface_hub.utils.tqdm import enable_progress_bars
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
@@ -248,7 +248,7 @@ def _announce(args: ModelArgs) -> None:
     if not Path(str(args["path"])).is_dir():
         config = _config(args)
         total, trained = HuggingFaceFamily().parameter_counts(args)
-        width = (config.dtype or torch.float32).itemsize
+        width = config.dtype.itemsize if isinstance(config.dtype, torch.dtype) else torch.float32.itemsize
         say(
             f"pretrained model: {args['path']}, {total / 1e6:,.1f} M parameters; a download of about"
             f" {width * total / 1e9:,.2f} GB, once; at least {4 * (total + 3 * trained) / 1e9:,.2f} GB of memory, and"

@@ -47,6 +47,8 @@ def sample(config: ExperimentConfig) -> None:
     trained = load_trained(runtime.out_dir, runtime.checkpoint)
     for problem in trained.rejected:
         say(f"warning: {problem}; using another checkpoint")
+    if not runtime.adapters:
+        trained.model.disable_adapters()
     tokenizer = tokenizer_of(trained, config)
     prompt = encode_prompt(start, tokenizer)
     hardware = choose_hardware(runtime.device, runtime.dtype, table="sample.runtime")

@@ -83,7 +83,7 @@ def test_the_models_generation_config_counts_unless_the_experiment_says_otherwis
         config = mlp.SamplingConfig(max_new_tokens=20, **settings)  # type: ignore[arg-type]  # by name
         return mlp.generate_text(mlp.load_trained(FOLDER), "Herr", config)[0]
 
-    train(tiny(**tables(folder, runtime={"max_iters": 1})))
+    train(tiny(**tables(folder, runtime={"max_iters": 2})))
     greedy = text(temperature=0.0)
     assert text() != greedy
     settings: dict[str, object] = {"do_sample": True, "top_k": 1}
@@ -115,7 +115,7 @@ def test_a_run_is_sampled_with_and_without_its_adapters(
     finetuned = text(tiny(**changes))
     changes["sample"]["runtime"] = {"adapters": False}
     assert text(tiny(**changes)).strip() == pretrained.strip() != finetuned.strip()
-    train(tiny(train={"runtime": {"max_iters": 1, "out_dir": "plain"}}))
+    train(tiny(train={"runtime": {"max_iters": 2, "out_dir": "plain"}}))
     with pytest.raises(mlp.UserError, match="the model has no adapters; only LoRA finetuning adds some"):
         sample(tiny(train={"runtime": {"out_dir": "plain"}}, sample={"runtime": {"adapters": False}}))
 
