@@ -87,7 +87,10 @@ def change(**values: object) -> Callable[[Path], None]:
 
 
 def config_text(text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / "config.json").write_text(text, encoding="utf-8") and None
+    def damage(folder: Path) -> None:
+        (folder / "config.json").write_text(text, encoding="utf-8")
+
+    return damage
 
 
 def cut(folder: Path) -> None:
