@@ -23,7 +23,7 @@ def _rules(table: str, rule: Rule, names: str) -> dict[str, Rule]:
 
 
 RULES = {
-    **_rules("data", Rule.free, "batch_size block_size grad_accum_steps sampler"),
+    **_rules("data", Rule.free, "batch_size block_size grad_accum_steps sampler packing"),
     # The state of one optimizer is meaningless to another.
     **_rules("optim", Rule.refused, "optimizer"),
     **_rules("optim", Rule.free, "learning_rate muon_learning_rate muon_momentum weight_decay beta1 beta2 grad_clip"),
