@@ -10,15 +10,20 @@ from ml_playground.commands.verb import Verb, experiment_arguments, trained_expe
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the experiment arguments and ``--to``."""
     experiment_arguments(parser)
-    parser.add_argument("--to", required=True, choices=["hf"], help="hf: a folder for transformers")
+    parser.add_argument(
+        "--to",
+        required=True,
+        choices=["hf", "gguf", "ollama"],
+        help="a folder for transformers, a file for llama.cpp, or such a file with a Modelfile for Ollama",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Export the checkpoint that sampling uses."""
     config = trained_experiment(options)
-    from ml_playground.exporting.export import export_hugging_face
+    from ml_playground.exporting.export import export
 
-    export_hugging_face(config)
+    export(config, options.to)
 
 
 verbs.register("export")(Verb("write the model for other programs, and verify it there", run, arguments))

@@ -12,18 +12,24 @@ if TYPE_CHECKING:
 
 
 def loop(config: ExperimentConfig) -> None:
-    """Prepare, train, then sample.
+    """Prepare, train, then sample, and export where ``[export.ollama] enabled`` says so.
 
     Raises:
         PlaygroundError: As for :func:`~ml_playground.runs.train.train` and
-            :func:`~ml_playground.sampling.sample.sample`.
+            :func:`~ml_playground.sampling.sample.sample`, and
+            :func:`~ml_playground.exporting.export.export`.
     """
     from ml_playground.runs.seeds import with_best_seed
     from ml_playground.runs.train import train
     from ml_playground.sampling.sample import sample
 
     train(config)
-    sample(with_best_seed(config))
+    config = with_best_seed(config)
+    sample(config)
+    if config.export.ollama.enabled:
+        from ml_playground.exporting.export import export
+
+        export(config, "ollama")
 
 
 def run(options: argparse.Namespace) -> None:

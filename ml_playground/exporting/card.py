@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 
@@ -38,14 +39,10 @@ def model_card(subject: Subject, use: str, verification: Iterable[str]) -> str:
         "Verification": list(verification),
         "How to repeat it": _repeat(subject, manifest),
     }
-    head = [
-        "---",
-        "pipeline_tag: text-generation",
-        "tags:",
-        "- ml-playground",
-        "---",
-        f"# {printable(config.experiment)}",
-    ]
+    base = subject.model.args.get("path")
+    head = ["---", "pipeline_tag: text-generation", "tags:", "- ml-playground"]
+    head += [f"base_model: {json.dumps(base)}"] if base else []
+    head += ["---", f"# {printable(config.experiment)}"]
     description = [printable(config.description)] if config.description else []
     body = [line for title, lines in sections.items() for line in ("", f"## {title}", *lines)]
     return "\n".join([*head, *description, *body]) + "\n"
@@ -62,6 +59,16 @@ def experiment_text(subject: Subject) -> str:
 def transformers_use(start: str) -> str:
     """Return how to write text with transformers, in Markdown."""
     return _USE.format(start=start)
+
+
+def gguf_use(file: str) -> str:
+    """Return how to write text with llama.cpp, in Markdown."""
+    return f"```sh\nllama-completion -m {file} -p 'Text to continue'\n```"
+
+
+def ollama_use(name: str) -> str:
+    """Return how to write text with Ollama, in Markdown."""
+    return f"```sh\nollama create {name} -f Modelfile\nollama run {name}\n```"
 
 
 def _data(subject: Subject) -> list[str]:

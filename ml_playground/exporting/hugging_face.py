@@ -22,6 +22,9 @@ from ml_playground.exporting.tokenizer_proof import prove_tokenizer
 from ml_playground.models.build import family_of
 from ml_playground.models.hugging_face import read_hugging_face
 
+transformers_logging.disable_progress_bar()
+transformers_logging.set_verbosity_error()
+
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
@@ -66,8 +69,6 @@ def load_causal(folder: Path) -> Any:
     Raises:
         RunError: If transformers cannot load it, or weights are missing or left over.
     """
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(folder), dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True

@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 VOCABULARY = 300
 TEXT = "Herr Präsident! Meine Damen und Herren! Über den Haushalt müssen wir reden.\n"
+QWEN2 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How transformers splits words for this architecture, whatever the folder says."""
 SHAPE: dict[str, object] = {
     "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 4, "head_dim": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 64, "vocab_size": VOCABULARY, "bos_token_id": 0,
@@ -30,7 +34,7 @@ ARCHITECTURES: dict[str, dict[str, object]] = {
 def write_model(folder: Path, architecture: str = "llama", seed: int = 1) -> Path:
     """A randomly initialised model and its tokenizer, as ``save_pretrained`` writes them."""
     write_architecture(folder, architecture, seed)
-    write_tokenizer(folder)
+    write_tokenizer(folder, QWEN2 if architecture == "qwen2" else None)
     return folder
 
 
@@ -45,10 +49,19 @@ def write_architecture(folder: Path, architecture: str, seed: int = 1, **changes
     return folder
 
 
-def write_tokenizer(folder: Path) -> None:
-    """Byte-level BPE, with tokens for the beginning and the end of a text."""
+def write_tokenizer(folder: Path, pattern: str | None = None) -> None:
+    """Byte-level BPE, with tokens for the beginning and the end of a text.
+
+    Args:
+        folder: Where to.
+        pattern: Splits words in place of GPT-2's; the text is then in NFC, as for Qwen 2.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if pattern:
+        split = pre_tokenizers.Split(Regex(pattern), "isolated")
+        words = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        tokenizer.pre_tokenizer, tokenizer.normalizer = pre_tokenizers.Sequence([split, words]), normalizers.NFC()
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY, special_tokens=["<s>", "</s>"], show_progress=False,

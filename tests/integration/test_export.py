@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnkn
 
 import ml_playground as mlp
 from ml_playground.errors import RunError
-from ml_playground.exporting.export import export_hugging_face
+from ml_playground.exporting.export import export
 from ml_playground.exporting.hugging_face import prove_hugging_face
 from ml_playground.exporting.place import RECORD
 from ml_playground.exporting.subject import load_subject
@@ -61,7 +61,7 @@ def trained(tiny: Tiny, model: dict[str, object], **prepare: object) -> mlp.Expe
 @pytest.mark.parametrize("family", ["gpt with biases", "qwen3"])
 def test_another_process_computes_and_encodes_the_same(tiny: Tiny, family: str) -> None:
     config = trained(tiny, FAMILIES[family])
-    assert export_hugging_face(config) == HF
+    assert export(config, "hf") == HF
     run, text = mlp.load_trained(Path("outputs/tiny")), Path("input.txt").read_text(encoding="utf-8")
     source = random.Random(1)
     starts = [source.randrange(len(text) - 60) for _ in range(10_000)]
@@ -81,7 +81,7 @@ def test_another_process_computes_and_encodes_the_same(tiny: Tiny, family: str) 
     ids=lambda prepare: str(prepare["tokenizer"]),
 )
 def test_other_tokenizers_are_exported(tiny: Tiny, prepare: dict[str, object]) -> None:
-    export_hugging_face(trained(tiny, {}, **prepare))
+    export(trained(tiny, {}, **prepare), "hf")
     record = json.loads((HF / RECORD).read_text(encoding="utf-8"))
     assert record["verified_with"].startswith("transformers ")
     assert record["proof"]["texts"] > 2000
@@ -90,7 +90,7 @@ def test_other_tokenizers_are_exported(tiny: Tiny, prepare: dict[str, object]) -
 
 def test_the_card_says_what_it_is_and_how_to_repeat_it(tiny: Tiny) -> None:
     config = trained(tiny, {})
-    export_hugging_face(config)
+    export(config, "hf")
     card = (HF / "README.md").read_text(encoding="utf-8")
     for expected in (
         "# bundestag_char",
@@ -246,7 +246,7 @@ QWEN3: dict[str, Change] = {
 )
 def test_single_faults_are_found(tiny: Tiny, model: dict[str, object], faults: dict[str, Change]) -> None:
     config = trained(tiny, model, tokenizer="bpe", vocab_size=300)
-    export_hugging_face(config)
+    export(config, "hf")
     subject = load_subject(config)
     prove_hugging_face(subject, HF)
     for fault, damage in faults.items():

@@ -17,6 +17,8 @@ import torch
 
 import ml_playground as mlp
 from ml_playground.errors import Stopped
+from ml_playground.exporting.config import Finetuned
+from ml_playground.exporting.export import export
 from ml_playground.models.build import create_model
 from ml_playground.models.config import HuggingFaceConfig
 from ml_playground.runs.train import train
@@ -135,8 +137,6 @@ def test_another_pretrained_model_under_the_same_name_is_refused(tiny: Tiny, tmp
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_trains_resumes_samples_and_merges(tiny: Tiny, tmp_path: Path, architecture: str) -> None:
-    from ml_playground.exporting.finetuned import export_merged
-
     folder = write_model(tmp_path / architecture, architecture)
     optim: dict[str, object] = {"learning_rate": 1e-2}
     train(tiny(**tables(folder, optim=optim, runtime={"max_iters": 4})))
@@ -145,7 +145,7 @@ def test_every_architecture_trains_resumes_samples_and_merges(tiny: Tiny, tmp_pa
     trained = mlp.load_trained(FOLDER)
     (text,) = mlp.generate_text(trained, "Herr", mlp.SamplingConfig(max_new_tokens=5))
     assert text.startswith("Herr")
-    assert export_merged(trained, Path("merged"), torch.randint(2, 300, (2, 16))) < 1e-4
+    assert (export(config, "hf") / "model.safetensors").exists()  # verified in transformers
 
 
 READ = """
@@ -162,16 +162,18 @@ torch.save(both, out)
 
 
 def test_peft_and_transformers_compute_the_same_with_what_is_exported(tiny: Tiny, base: Path) -> None:
-    from ml_playground.exporting.finetuned import export_adapter, export_merged
-
-    train(tiny(**tables(base, optim={"learning_rate": 1e-2}, peft={"use_rslora": True})))
+    config = tiny(**tables(base, optim={"learning_rate": 1e-2}, peft={"use_rslora": True}))
+    train(config)
     trained = mlp.load_trained(FOLDER)
     ids = torch.randint(2, 300, (2, 16), generator=torch.Generator().manual_seed(1))
-    export_adapter(trained, Path("adapter"))
-    difference = export_merged(trained, Path("merged"), ids)
-    assert f"more than {difference:.2g}" in Path("merged/README.md").read_text(encoding="utf-8")
+    for form in Finetuned:
+        config.export.finetuned, config.export.export_dir = form, Path(form.name)
+        export(config, "hf")
+        card = Path(form.name, "hf", "README.md").read_text(encoding="utf-8")
+        assert "- Largest difference of a logit: " in card
+        assert f'base_model: "{base}"' in card
     torch.save(ids, "ids.pt")
-    command = [sys.executable, "-c", READ, str(base), "adapter", "merged", "ids.pt", "logits.pt"]
+    command = [sys.executable, "-c", READ, str(base), "adapter/hf", "merged/hf", "ids.pt", "logits.pt"]
     subprocess.run(command, check=True, capture_output=True)
     plain, adapted, merged = torch.load("logits.pt", weights_only=True)
     with torch.no_grad():
@@ -179,8 +181,17 @@ def test_peft_and_transformers_compute_the_same_with_what_is_exported(tiny: Tiny
     assert not torch.allclose(plain, ours, atol=1e-3)
     assert torch.allclose(adapted, ours, atol=1e-5)
     assert torch.allclose(merged, ours, atol=1e-5)
-    with pytest.raises(mlp.UserError, match="adapter: exists; name another folder"):
-        export_adapter(trained, Path("adapter"))
+
+
+def test_where_all_weights_were_trained_there_is_no_adapter_to_export(tiny: Tiny, base: Path) -> None:
+    config = tiny(**tables(base, peft={"method": "full"}))
+    train(config)
+    config.export.finetuned = Finetuned.adapter
+    with pytest.raises(mlp.UserError, match=r"export\.finetuned = adapter: the model has none"):
+        export(config, "hf")
+    assert not list(Path(FOLDER, "export").glob("*hf"))
+    config.export.finetuned = Finetuned.merged
+    assert (export(config, "hf") / "model.safetensors").exists()
 
 
 def no_tokenizer(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import ml_playground as mlp
-from ml_playground.exporting.export import export_hugging_face
+from ml_playground.exporting.export import export
 from ml_playground.runs.train import train
 from tests.integration.conftest import Tiny
 
@@ -24,7 +24,7 @@ UNCHANGED: dict[str, object] = {"optim": {"learning_rate": 1e-30}, "schedule": {
 def exported(tiny: Tiny, model: dict[str, object]) -> bytes:
     config = tiny(train={"model": model, "optim": {"learning_rate": 0.03}})
     train(config)
-    export_hugging_face(config)
+    export(config, "hf")
     return (HF / "model.safetensors").read_bytes()
 
 
@@ -41,7 +41,7 @@ def test_exported_imported_and_exported_again_the_weights_are_the_same_bytes(
     for prepare in ({}, {"tokenizer": "hf", "tokenizer_path": str(HF)}):
         config = importing(tiny, HF, model, **prepare)
         train(config)
-        again = export_hugging_face(config)
+        again = export(config, "hf")
         assert (again / "model.safetensors").read_bytes() == weights
         shutil.rmtree("outputs/again")
 
