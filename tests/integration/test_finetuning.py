@@ -203,9 +203,17 @@ def pickle_only(folder: Path) -> None:
     torch.save({}, folder / "pytorch_model.bin")
 
 
+def enormous(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    size = {"hidden_size": 1 << 16, "intermediate_size": 1 << 18, "num_hidden_layers": 40}
+    (folder / "config.json").write_text(json.dumps({**config, **size}), encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("damage", "changes", "problem"),
     [
+        (enormous, {}, r"train\.model: [\d,]+ parameters need at least .* GB .* are free; use a smaller model"),
+        (None, {"data": {"batch_size": 10**7}}, r"train\.data\.batch_size = 10000000: .*needs about"),
         (shutil.rmtree, {}, r"prepare\.tokenizer_path = .*model: tokenizer\.json cannot be read"),
         (no_tokenizer, {}, r"tokenizer\.json cannot be read: No such file"),
         (pickle_only, {}, r"train\.model\.path = .*has no weights in safetensors that can be used"),
