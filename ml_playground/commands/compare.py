@@ -30,8 +30,13 @@ def run(options: argparse.Namespace) -> None:
     from ml_playground.runs.comparison import compare
     from ml_playground.runs.comparison_text import print_comparison
     from ml_playground.runs.json_output import comparison_record, print_json
+    from ml_playground.runs.page.render import write_page
+    from ml_playground.terminal.console import say
 
     comparison = compare(options.runs)
+    if options.html:
+        write_page(comparison, options.html)
+        say(f"page: {options.html}")
     if options.json:
         print_json(comparison_record(comparison))
     else:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -56,14 +55,6 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert "\nreport: outputs/sweeps/tiny-" in err
         assert re.search(r"\ntrial 0: (batch_size = \d, block_size = \d+|val_loss)", err)
     return folder
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("needs Chromium on the PATH (Debian package `chromium`)")
-    return found
 
 
 def rendered(chromium: str, page: Path, profile: Path) -> str:
