@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # SciPy takes longer to import than a thousand runs to list
     from ml_playground.runs.comparison import Comparison
     from ml_playground.runs.details import Details
     from ml_playground.runs.groups import Group, Member, Metric
+    from ml_playground.runs.leftovers import Leftover
     from ml_playground.runs.repeat import Repetition
     from ml_playground.runs.verdict import Verdict
 
@@ -127,3 +129,19 @@ def repetition_record(repetition: Repetition) -> dict[str, object]:
     """Return the result of a repetition for programs."""
     record = dataclasses.asdict(repetition)
     return {"format": FORMAT, **record, "folder": str(repetition.folder), "text": repetition.text}
+
+
+def leftovers_record(leftovers: Sequence[Leftover], trash: Path | None, moved: int) -> dict[str, object]:
+    """Return what can be removed, and what was moved."""
+    items = [
+        {"kind": each.kind, "paths": list(map(str, each.paths)), "bytes": each.bytes, "reason": each.reason}
+        for each in leftovers
+    ]
+    total = sum(each.bytes for each in leftovers)
+    return {
+        "format": FORMAT,
+        "items": items,
+        "bytes": total,
+        "moved_bytes": moved,
+        "trash": None if trash is None else str(trash),
+    }

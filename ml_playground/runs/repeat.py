@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 
 from ml_playground.composition.load import load_experiment
-from ml_playground.config import ExperimentConfig
 from ml_playground.experiments.prepare import prepare
 from ml_playground.runs.folder import writing
 from ml_playground.runs.groups import load_run
 from ml_playground.runs.listing import OUTPUTS, RunSummary
 from ml_playground.runs.manifest import Origin, RunManifest, find_manifest
 from ml_playground.runs.metrics import read_metrics
+from ml_playground.runs.moving import in_folder
 from ml_playground.runs.train import train_in_folder
 from ml_playground.terminal.console import say
 from ml_playground.training import checkpoint as checkpoints
@@ -60,9 +60,8 @@ def repeat(name: str) -> Repetition:
         Stopped: If a signal was received; the state is saved.
     """
     original = load_run(name)
-    config = load_experiment(original.manifest.experiment, original.folder / "config.toml")
     folder = _free_folder(original.folder)
-    _move(config, folder)
+    config = in_folder(load_experiment(original.manifest.experiment, original.folder / "config.toml"), folder)
     say(f"repeating: {original.folder} in {folder}")
     dataset, runtime = prepare(config), config.train.runtime
     hardware = choose_hardware(runtime.device, runtime.dtype, runtime.threads)
@@ -81,12 +80,6 @@ def compare_repetition(original: RunSummary, folder: Path) -> Repetition:
     changed = _changed(original.manifest, manifest) if manifest else {}
     equal = bool(common) and not different and weights is not False
     return Repetition(folder, equal, len(common), min(different, default=None), weights, changed)
-
-
-def _move(config: ExperimentConfig, folder: Path) -> None:
-    if config.sample.runtime.out_dir == config.train.runtime.out_dir:
-        config.sample.runtime.out_dir = folder
-    config.train.runtime.out_dir = folder
 
 
 def _free_folder(original: Path) -> Path:

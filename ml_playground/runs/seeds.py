@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import statistics
-from pathlib import Path
 
 from ml_playground.config import ExperimentConfig
 from ml_playground.runs.manifest import find_manifest
+from ml_playground.runs.moving import in_folder
 
 
 def seed_configs(config: ExperimentConfig) -> list[ExperimentConfig]:
@@ -32,12 +31,8 @@ def summary(config: ExperimentConfig) -> str:
 
 
 def _with_seed(config: ExperimentConfig, seed: int) -> ExperimentConfig:
-    one = copy.deepcopy(config)
-    runtime, sampling = one.train.runtime, one.sample.runtime
-    folder: Path = runtime.out_dir / f"seed-{seed}"
-    if sampling.out_dir == runtime.out_dir:
-        sampling.out_dir = folder
-    runtime.out_dir, runtime.seed, runtime.seeds = folder, seed, []
+    one = in_folder(config, config.train.runtime.out_dir / f"seed-{seed}")
+    one.train.runtime.seed, one.train.runtime.seeds = seed, []
     return one
 
 

@@ -94,6 +94,7 @@ def test_every_verb_runs(invoke: Invoke, tiny: Path, verb: str) -> None:
     arguments = {
         "compare": ["before", "tiny"],
         "note": ["tiny", "good"],
+        "clean": [],
         "runs": [],
         "export": ["tiny", "--to", "hf"],
         "sweep": ["tiny", "--sweep", "small"],

@@ -1,0 +1,183 @@
+"""``mlp clean``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_playground import cli
+from ml_playground.durable import lock
+from ml_playground.errors import RunFolderError, UsageError
+from ml_playground.runs.cleaning import empty_trash, move_to_trash
+from ml_playground.runs.leftovers import find_leftovers
+from ml_playground.runs.notes import archive, refer
+from ml_playground.runs.train import train
+from tests.integration.conftest import Tiny
+from tests.unit.runs.folders import write_run
+
+OUTPUTS = Path("outputs")
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ml_playground import cli
+
+rename, moment = os.rename, int(sys.argv[1])
+
+def killing(source, target):
+    global moment
+    moment -= 1
+    if moment == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(source, target)
+    moment -= 1
+    if moment == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+os.rename = killing
+cli.run(["clean", "--yes"])
+"""
+
+
+def fill() -> None:
+    """Runs to keep and to remove, and what lies around them."""
+    for name in ("old", "older", "kept"):
+        write_run(OUTPUTS / name, settings={"train.runtime.ckpt_top_k": 0, "train.runtime.out_dir": f"outputs/{name}"})
+    for name in ("old", "older"):
+        archive(OUTPUTS / name, archived=True)
+    for file in (
+        "ckpt_last.pt",
+        "ckpt_step000010.pt",
+        "ckpt_step000010.json",
+        ".ckpt_last.pt.tmp",
+        "my.tmp",
+        ".my.tmp",
+    ):
+        (OUTPUTS / "kept" / file).write_bytes(os.urandom(1000))
+    (OUTPUTS / "kept/ckpt_step000010_mine.pt").write_bytes(b"mine")
+
+
+def contents() -> list[bytes]:
+    """Every file below the working directory, wherever it is, but locks."""
+    return sorted(path.read_bytes() for path in Path().rglob("*") if path.is_file() and path.name != ".lock")
+
+
+@pytest.fixture(autouse=True)
+def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def paths() -> set[str]:
+    return {str(path) for leftover in find_leftovers(OUTPUTS) for path in leftover.paths}
+
+
+def test_only_what_nothing_needs_is_moved_and_the_bytes_are_those_that_were_promised() -> None:
+    fill()
+    before, leftovers = contents(), find_leftovers(OUTPUTS)
+    assert paths() == {
+        "outputs/old", "outputs/older", "outputs/kept/ckpt_step000010.pt", "outputs/kept/ckpt_step000010.json",
+        "outputs/kept/.ckpt_last.pt.tmp",
+    }  # fmt: skip
+    promised = sum(leftover.bytes for leftover in leftovers)
+    trash, moved = move_to_trash(OUTPUTS, leftovers)
+    assert moved == promised
+    assert contents() == before
+    assert (trash / "old/run.json").exists()
+    assert find_leftovers(OUTPUTS) == []
+    assert empty_trash(OUTPUTS) == promised
+    assert sum(map(len, before)) - sum(map(len, contents())) == promised
+    assert empty_trash(OUTPUTS) == 0
+
+
+@pytest.mark.parametrize("moment", range(1, 11))
+def test_killed_at_any_moment_nothing_is_lost_and_the_next_start_does_the_rest(moment: int) -> None:
+    fill()
+    before, promised = contents(), sum(leftover.bytes for leftover in find_leftovers(OUTPUTS))
+    for _ in range(2):  # 20 moments
+        subprocess.run([sys.executable, "-c", KILLED, str(moment)], check=False, capture_output=True)
+        assert contents() == before
+        assert (OUTPUTS / "kept/run.json").exists()
+    move_to_trash(OUTPUTS, find_leftovers(OUTPUTS))
+    assert contents() == before
+    assert empty_trash(OUTPUTS) == promised
+
+
+def test_a_run_is_kept_while_something_needs_it(capsys: pytest.CaptureFixture[str]) -> None:
+    fill()
+    with lock(OUTPUTS / "old/.lock"):
+        assert "outputs/old" not in paths()
+        with pytest.raises(RunFolderError, match="outputs/old: is kept, because a process is writing in it"):
+            cli.run(["clean", "old", "--yes"])
+    page = Path("page.html")
+    page.touch()
+    refer(OUTPUTS / "old", page)
+    assert "outputs/old" not in paths()
+    page.unlink()
+    assert "outputs/old" in paths()
+    write_run(OUTPUTS / "again", repeat_of="outputs/old")
+    assert "outputs/old" not in paths()
+    write_run(OUTPUTS / "finer", settings={"train.model.init_from": "outputs/older/ckpt_best.pt"})
+    assert "outputs/older" not in paths()
+    with pytest.raises(RunFolderError, match=r"because .*/outputs/finer refers to ckpt_best\.pt"):
+        cli.run(["clean", "older", "--yes"])
+
+
+def test_a_trial_is_kept_and_a_seed_can_be_named() -> None:
+    trial = write_run(OUTPUTS / "sweeps/s/trials/0000", params={"train.data.batch_size": 4})
+    archive(trial, archived=True)
+    assert paths() == set()
+    with pytest.raises(RunFolderError, match="is kept, because it is a trial of a sweep"):
+        cli.run(["clean", str(trial), "--yes"])
+    for seed in (1, 2):
+        write_run(OUTPUTS / f"x/seed-{seed}", seed=seed)
+    cli.run(["clean", "x", "--yes"])
+    assert list((OUTPUTS / "x").iterdir()) == []
+
+
+def test_data_is_moved_when_the_last_run_that_used_it_is_gone(tiny: Tiny, workspace: Path) -> None:
+    os.chdir(workspace)
+    train(tiny())
+    (data,) = OUTPUTS.glob("data/*/meta.json")
+    os.utime(data, (0, 0))
+    assert paths() == set()
+    cli.run(["clean", "tiny", "--yes"])
+    assert paths() == {str(data.parent)}
+    (data.parent / "mine.txt").touch()
+    assert paths() == set(), "a foreign file is not touched"
+    (data.parent / "mine.txt").unlink()
+    (OUTPUTS / "sweeps/new").mkdir(parents=True)
+    assert paths() == set(), "the sweep may use it"
+    (OUTPUTS / "sweeps/new").rmdir()
+    data.touch()
+    assert paths() == set(), "a run may be about to use it"
+    os.utime(data, (0, 0))
+    cli.run(["clean", "--yes"])
+    train(tiny())
+
+
+def test_without_a_terminal_nothing_is_moved_unless_told(capsys: pytest.CaptureFixture[str]) -> None:
+    fill()
+    cli.run(["clean"])
+    out = capsys.readouterr().out
+    assert "run         outputs/old" in out
+    assert "nothing is done without --yes" in out
+    assert (OUTPUTS / "old").exists()
+    cli.run(["clean", "--json"])
+    record: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert (record["moved_bytes"], record["trash"], len(record["items"])) == (0, None, 4)
+    cli.run(["clean", "--json", "--yes"])
+    moved = json.loads(capsys.readouterr().out)
+    assert moved["moved_bytes"] == record["bytes"] > 0
+    cli.run(["clean", "--empty-trash"])
+    assert Path(moved["trash"]).exists()
+    capsys.readouterr()
+    cli.run(["clean", "--empty-trash", "--yes", "--json"])
+    assert json.loads(capsys.readouterr().out)["freed"] == record["bytes"]
+    assert not (OUTPUTS / ".trash").exists()
+    with pytest.raises(UsageError, match="names no run"):
+        cli.run(["clean", "kept", "--empty-trash"])
