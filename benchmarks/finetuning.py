@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,13 +51,23 @@ decay = "constant"
 out_dir = "{folder}/run"
 device = "cpu"
 dtype = "{dtype}"
-compile = "off"
+compile = "{compile}"
 max_iters = {steps}
 sample_tokens = 0
 eval_interval = {steps}
 eval_iters = 1
 log_interval = 1
 """
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one program did."""
+
+    losses: list[float]
+    """Of every step."""
+    tokens_per_second: float
+    peak_mb: float
 
 
 class Windows(IterableDataset[dict[str, torch.Tensor]]):
@@ -71,7 +85,7 @@ class Windows(IterableDataset[dict[str, torch.Tensor]]):
 
 
 def measure(rounds: int) -> None:
-    """Train both in turn, and print median tokens per second and how far the losses are apart."""
+    """Train both in turn, and print median tokens per second, peak memory, and how far the losses are apart."""
     model, text = os.environ.get("TINY_LM"), os.environ.get("TINY_SHAKESPEARE")
     if not model or not text:
         print("skipped: set TINY_LM to the folder of a small model, and TINY_SHAKESPEARE to the text")
@@ -81,26 +95,42 @@ def measure(rounds: int) -> None:
 
 
 def _compare(dtype: str, rounds: int, text: str, model: str) -> None:
-    speeds: dict[str, list[float]] = {"this project": [], "transformers' Trainer": []}
-    losses: dict[str, list[float]] = {}
+    results: dict[str, list[Result]] = {name: [] for name in PROGRAMS}
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as name:
-            path = Path(name) / "lora.toml"
-            experiment = EXPERIMENT.format(text=text, model=model, folder=name, steps=STEPS, dtype=dtype)
-            path.write_text(experiment, encoding="utf-8")
-            config = mlp.load_experiment("lora", path)
-            for which, program in (("this project", _ours), ("transformers' Trainer", _theirs)):
-                losses[which], seconds = program(config)
-                tokens = config.train.data.batch_size * config.train.data.block_size
-                speeds[which].append(tokens / statistics.median(seconds[WARM:]))
-    base = statistics.median(speeds["transformers' Trainer"])
-    print(f"\n{dtype}:\n\n| program | tokens/s, median | ratio | loss, first and last ten steps |\n|---|---|---|---|")
-    for which, each in speeds.items():
-        first, last = statistics.mean(losses[which][:10]), statistics.mean(losses[which][-10:])
-        speed = statistics.median(each)
-        print(f"| {which} | {speed:,.0f} | {speed / base:.2f}x | {first:.4f}, {last:.4f} |")
-    apart = max(abs(a - b) / b for a, b in zip(*losses.values(), strict=True))
+        for name, each in results.items():
+            with tempfile.TemporaryDirectory() as folder:
+                compiled = "on" if name == COMPILED else "off"
+                experiment = EXPERIMENT.format(
+                    text=text, model=model, folder=folder, steps=STEPS, dtype=dtype, compile=compiled
+                )
+                (Path(folder) / "lora.toml").write_text(experiment, encoding="utf-8")
+                each.append(_in_its_own_process(name, Path(folder) / "lora.toml"))
+    base = statistics.median(result.tokens_per_second for result in results[THEIRS])
+    print(f"\n{dtype}:\n\n| program | tokens/s, median | ratio | peak memory | loss, first and last ten steps |")
+    print("|---|---|---|---|---|")
+    for name, each in results.items():
+        speed = statistics.median(result.tokens_per_second for result in each)
+        memory = statistics.median(result.peak_mb for result in each)
+        losses = each[0].losses
+        ends = f"{statistics.mean(losses[:10]):.4f}, {statistics.mean(losses[-10:]):.4f}"
+        print(f"| {name} | {speed:,.0f} | {speed / base:.2f}x | {memory:,.0f} MB | {ends} |")
+    apart = max(abs(a - b) / b for a, b in zip(results[OURS][0].losses, results[THEIRS][0].losses, strict=True))
     print(f"\nlargest difference of a step's loss: {100 * apart:.3f} %")
+
+
+def _in_its_own_process(name: str, experiment: Path) -> Result:
+    """Train in a new process, whose memory is that of this program alone."""
+    command = [sys.executable, "-m", "benchmarks.finetuning", name, str(experiment)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Result(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _train(name: str, experiment: Path) -> Result:
+    config = mlp.load_experiment("lora", experiment)
+    losses, seconds = PROGRAMS[name](config)
+    tokens = config.train.data.batch_size * config.train.data.block_size
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    return Result(losses, tokens / statistics.median(seconds[WARM:]), peak)
 
 
 def _ours(config: mlp.ExperimentConfig) -> tuple[list[float], list[float]]:
@@ -150,3 +180,15 @@ def _theirs(config: mlp.ExperimentConfig) -> tuple[list[float], list[float]]:
     trainer.train()
     history = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return [float(loss) for loss in history], [after - before for before, after in pairwise(times)]
+
+
+OURS, COMPILED, THEIRS = "this project", "this project, compiled", "transformers' Trainer"
+PROGRAMS: dict[str, Callable[[mlp.ExperimentConfig], tuple[list[float], list[float]]]] = {
+    OURS: _ours,
+    COMPILED: _ours,
+    THEIRS: _theirs,
+}
+"""Functions that train, and return losses and seconds of every step."""
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(_train(sys.argv[1], Path(sys.argv[2])))))
