@@ -22,6 +22,8 @@ from ml_playground.text.tokenizer import TokenizerKind, TokenizerState, tokenize
 from ml_playground.text.unknown import encodable, unknown
 
 _KEY = "prepare.tokenizer_path"
+_HUB_PARTS = 2
+"""A name on the hub is that of an owner and that of a model."""
 _DEFINITION, _SETTINGS, _TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
 
 
@@ -210,11 +212,15 @@ def _read(config: PrepareConfig, name: str) -> str:
     path = config.tokenizer_path
     if path is None:
         raise DataError(f'{_KEY}: missing, and tokenizer = "hf" needs it; name the folder of the model')
+    local = path.is_dir()
+    if not local and (path.is_absolute() or len(path.parts) != _HUB_PARTS):
+        raise DataError(f"{_KEY} = {path}: is neither a folder nor a name on the hub, such as 'Qwen/Qwen3-0.6B-Base'")
     try:
-        return read_regular(path / name if path.is_dir() else _from_hub(path, config, name)).decode()
+        return read_regular(path / name if local else _from_hub(path, config, name)).decode()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
-        raise DataError(f"{_KEY} = {path}: {name} cannot be read: {reason}") from None
+        where = "" if local else "is not a folder, and on the hub its "
+        raise DataError(f"{_KEY} = {path}: {where}{name} cannot be read: {reason}") from None
 
 
 def _from_hub(path: Path, config: PrepareConfig, name: str) -> Path:
