@@ -12,6 +12,7 @@ import torch
 from benchmarks import (
     ablation,
     finetuning,
+    llama_cpp,
     parity,
     parts,
     preparing,
@@ -34,6 +35,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "recipes": recipes.measure,
     "ablation": ablation.measure,
     "sampling": sampling.measure,
+    "llama_cpp": llama_cpp.measure,
     "saving": saving.measure,
     "sweeping": sweeping.measure,
     "finetuning": finetuning.measure,

@@ -14,6 +14,8 @@ from ml_playground.text.ids import END_OF_TEXT
 from ml_playground.text.tiktoken import TiktokenTokenizer
 from ml_playground.text.tokenizer import Tokenizer
 
+_NO_MERGE = "{0} {0}".format(byte_level(b"\xff"))
+"""Of bytes that no text has: llama.cpp refuses an empty list, which that of a vocabulary in ASCII would be."""
 _GPT2_WORDS = ("gpt2", "r50k_base", "p50k_base")
 """tiktoken's encodings that split a text into words as GPT-2 does."""
 
@@ -77,7 +79,7 @@ def _characters(characters: str) -> GGUFVocabulary:
     # Bytes of UTF-8 that begin a character never continue one: no merge reaches across characters.
     merges = {f"{token[:end]} {token[end]}": None for token in tokens for end in range(1, len(token))}
     end = len(tokens)
-    return GGUFVocabulary("gpt2", [*tokens, END_OF_TEXT], list(merges), frozenset({end}), end)
+    return GGUFVocabulary("gpt2", [*tokens, END_OF_TEXT], list(merges) or [_NO_MERGE], frozenset({end}), end)
 
 
 def _ngrams(tokens: list[str], end: int | None) -> GGUFVocabulary:
