@@ -17,6 +17,7 @@ examples:
   mlp sweep bundestag_char --sweep batching                                   search as sweeps/batching.toml says
   mlp runs                                                                    list the runs
   mlp show bundestag_char                                                     one run, and what can be done with it
+  mlp export bundestag_char --to hf                                           write the model for other programs
   mlp compare bundestag_char wide                                             which is better, and is that noise?
   mlp-run                                                                     list the experiments and the sweeps
 

@@ -119,8 +119,10 @@ def _definition(tokenizer: OurTokenizer) -> str:
 def _tiktoken(tokenizer: OurTokenizer) -> str:
     assert isinstance(tokenizer, TiktokenTokenizer)
     special = tokenizer.special_tokens
-    vocabulary = {byte_level(token): rank for token, rank in tokenizer.ranks().items()} | special
-    merges = [(byte_level(left), byte_level(right)) for left, right in tokenizer.merges()]
+    ranks = tokenizer.ranks()
+    shown = {token: byte_level(token) for token in ranks}
+    vocabulary = {shown[token]: rank for token, rank in ranks.items()} | special
+    merges = [(shown[left], shown[right]) for left, right in tokenizer.merges()]
     fast = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     if tokenizer.state["encoding"] == "gpt2":  # its pattern is that of ByteLevel, by which other programs recognize it
         fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

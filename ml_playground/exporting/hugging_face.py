@@ -41,9 +41,9 @@ def write_hugging_face(subject: Subject, folder: Path) -> None:
     except ValueError as error:
         raise UserError(f"{subject.trained.path}: cannot be exported: {error}") from None
     config = {**theirs.config, "dtype": "float32", **_special_ids(subject)}
-    fast_tokenizer(subject.tokenizer).write(folder, model.block_size)
     write_text(folder / CONFIG, to_json(config, indent=1))
     write_text(folder / "generation_config.json", to_json(generation_config(subject), indent=1))
+    fast_tokenizer(subject.tokenizer).write(folder, model.block_size)
     write_safetensors(folder / WEIGHTS, theirs.weights)
 
 

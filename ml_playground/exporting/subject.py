@@ -19,8 +19,9 @@ from ml_playground.terminal.console import say
 from ml_playground.text.tokenizer import Tokenizer
 from ml_playground.training.loading import Trained, load_trained
 
-_TOKENS = 4096
-"""How much of the validation text is compared."""
+_TOKENS, _FEWER = 4096, 1024
+"""How much of the validation text is compared; less with large models."""
+_LARGE = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,16 @@ class Subject:
     def windows(self) -> Batch:
         """Return windows of the validation text; without one, of random tokens. Shapes are (windows, tokens)."""
         length = min(self.model.block_size, self.config.train.data.block_size)
+        large = sum(parameter.numel() for parameter in self.model.parameters()) > _LARGE
+        rows = max(1, (_FEWER if large else _TOKENS) // length)
         if self.dataset is None:
             size = min(self.tokenizer.vocab_size, self.model.vocab_size)
             generator = torch.Generator().manual_seed(self.config.train.runtime.seed)
-            ids: Tensor = torch.randint(size, (max(1, _TOKENS // length), length + 1), generator=generator)
+            ids: Tensor = torch.randint(size, (rows, length + 1), generator=generator)
             return Batch(ids[:, :-1], ids[:, 1:])
         if self.dataset.lengths("val") is None:  # one long text
             length = min(length, len(self.dataset.tokens("val")) - 1)
-        rows = Batches(self.dataset, "val", 1, length, packed=False)
-        batches = list(rows.fixed(max(1, _TOKENS // length)))
+        batches = list(Batches(self.dataset, "val", 1, length, packed=False).fixed(rows))
         return Batch(torch.cat([batch.inputs for batch in batches]), torch.cat([batch.targets for batch in batches]))
 
 

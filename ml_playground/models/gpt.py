@@ -7,7 +7,7 @@ output head.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import torch
@@ -178,6 +178,7 @@ class GPTFamily(ModelFamily):
     # transformers implements these as Conv1D, whose weight is the transpose of a linear layer's.
     _ACTIVATIONS: ClassVar = {"gelu": "gelu", "gelu_tanh": "gelu_new"}
     """transformers' names; GPT-2's own is ``gelu_new``."""
+    _WITHOUT_BIAS = (".bias", "wte.weight", "wpe.weight", "lm_head.weight")
     _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
     def create(self, args: ModelArgs) -> GPT:
@@ -188,10 +189,10 @@ class GPTFamily(ModelFamily):
 
     def to_hugging_face(self, model: LanguageModel) -> HuggingFaceModel:
         args, own = _shape(model.args), model.state_dict()
-        with torch.device("meta"):
-            names = GPT(replace(args, bias=True)).state_dict()  # GPT-2 always has biases; zeros are equivalent to none
-        weights = {name: own.get(name, torch.zeros(tensor.shape)) for name, tensor in names.items()}
-        del weights["lm_head.weight"]
+        weights = {name: tensor for name, tensor in own.items() if name != "lm_head.weight"}
+        for name, tensor in own.items():
+            if not name.endswith(self._WITHOUT_BIAS):  # GPT-2 always has biases; zeros are equivalent to none
+                weights.setdefault(name.removesuffix("weight") + "bias", tensor.new_zeros(len(tensor)))
         config = {
             "architectures": ["GPT2LMHeadModel"],
             "model_type": "gpt2",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import tiktoken
 
@@ -84,7 +83,8 @@ class TiktokenTokenizer:
         A token is merged from the two parts that encoding it with the tokens before it leaves.
         """
         ranks = self.ranks()
-        return [_halves(token, ranks) for token in ranks if len(token) > 1]
+        rank_of, last = ranks.get, len(ranks)
+        return [_halves(token, rank_of, last) for token in ranks if len(token) > 1]
 
     def encode(self, text: str | bytes) -> TokenIds:
         text = text if isinstance(text, str) else text.decode()
@@ -112,12 +112,15 @@ class TiktokenTokenizer:
             return None
 
 
-def _halves(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
-    """Merge a token's bytes in the order of the ranks until two parts are left."""
+def _halves(token: bytes, rank_of: Callable[[bytes, int], int], last: int) -> tuple[bytes, bytes]:
+    """Merge a token's bytes in the order of the ranks, which are below ``last``, until two parts are left."""
     parts = [token[place : place + 1] for place in range(len(token))]
     while len(parts) > 2:
-        pairs = [ranks.get(left + right, len(ranks)) for left, right in pairwise(parts)]
-        first = pairs.index(min(pairs))
+        least, first, left = last + 1, 0, parts[0]
+        for place, right in enumerate(parts[1:]):
+            if (rank := rank_of(left + right, last)) < least:
+                least, first = rank, place
+            left = right
         parts[first : first + 2] = [parts[first] + parts[first + 1]]
     return parts[0], parts[1]
 
