@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import (
     ablation,
+    contention,
     finetuning,
     llama_cpp,
     parity,
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "saving": saving.measure,
     "sweeping": sweeping.measure,
     "finetuning": finetuning.measure,
+    "contention": contention.measure,
 }
 
 

@@ -72,7 +72,9 @@ def _times(model: LanguageModel, path: Path, threads: int, rounds: int) -> dict[
     start = torch.zeros(1, dtype=torch.int64)
     times: dict[str, list[float]] = {"llama.cpp": [], "ml-playground": []}
     child = [sys.executable, "-m", "benchmarks.llama_cpp", str(path), str(threads)]
-    with subprocess.Popen(child, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as theirs:
+    with subprocess.Popen(
+        child, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as theirs:
         assert theirs.stdin is not None
         assert theirs.stdout is not None
         for number in range(rounds + 1):
