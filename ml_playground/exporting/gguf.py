@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import Enum
 from io import BufferedWriter
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from gguf import MODEL_ARCH, GGMLQuantizationType, GGUFWriter, LlamaFileType, ge
 from gguf.constants import GGML_QUANT_SIZES, GGML_QUANT_VERSION, MODEL_ARCH_NAMES
 from gguf.gguf_writer import WriterState
 from gguf.quants import quantize
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ml_playground.durable import replacing
@@ -97,11 +98,20 @@ def write_gguf(trained: Trained, path: Path, kind: str, *, name: str = "") -> No
             writer.write_kv_data_to_file()
             writer.write_ti_data_to_file()
             for _, tensor, type_ in tensors:
-                writer.write_tensor_data(quantize(tensor.float().contiguous().cpu().numpy(), type_))
+                writer.write_tensor_data(_encoded(tensor.float().contiguous().cpu(), type_))
     except OSError as error:
         # NumPy does not say why a write ends early.
         reason = error.strerror or f"{error}; the disk may be full"
         raise RunError(f"{path}: cannot be written: {reason}") from None
+
+
+def _encoded(tensor: Tensor, type_: GGMLQuantizationType) -> NDArray[Any]:
+    # torch converts ten times faster than the library.
+    if type_ is GGMLQuantizationType.F16:
+        return tensor.half().numpy()
+    if type_ is GGMLQuantizationType.BF16:
+        return tensor.bfloat16().view(torch.uint8).numpy()
+    return quantize(tensor.numpy(), type_)
 
 
 def _architecture(model: LanguageModel) -> MODEL_ARCH:
