@@ -116,12 +116,17 @@ def _encoded(tensor: Tensor, type_: GGMLQuantizationType) -> NDArray[Any]:
 
 def _architecture(model: LanguageModel) -> MODEL_ARCH:
     family = str(model.args.get("family", DEFAULT_FAMILY))
-    if family not in _ARCHITECTURES:
+    if not is_written(model):
         raise UserError(
-            f"a GGUF file is written for the families {' and '.join(_ARCHITECTURES)}, not '{family}'; export a Hugging"
-            " Face folder, and convert it with llama.cpp's converter"
+            f"a GGUF file is written for the families {' and '.join(_ARCHITECTURES)}, not '{family}'; set"
+            " [export.ollama] convert_bin to llama.cpp's converter"
         )
     return _ARCHITECTURES[family]
+
+
+def is_written(model: LanguageModel) -> bool:
+    """Return whether the model's family can be written; others need llama.cpp's converter."""
+    return str(model.args.get("family", DEFAULT_FAMILY)) in _ARCHITECTURES
 
 
 def stored_bytes(model: LanguageModel, kind: str) -> int:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ml_playground.errors import RunError, UserError, printable
-from ml_playground.exporting.gguf import TensorType, stored_bytes
+from ml_playground.exporting.gguf import TensorType, is_written, stored_bytes
 from ml_playground.exporting.reference import Reference
 from ml_playground.models.config import DEFAULT_FAMILY
 from ml_playground.training.loading import Trained
@@ -151,12 +151,13 @@ def verify(reference: Reference, path: Path, kind: str) -> Verification:
     program = llama_cpp()
     if program is None:
         raise UserError("llama.cpp is not installed, and nothing was verified; pip install 'ml-playground[verify]'")
-    size = stored_bytes(reference.model, kind) if kind in TensorType.__members__ else None
+    written = is_written(reference.model)
+    size = stored_bytes(reference.model, kind) if written and kind in TensorType.__members__ else None
     length = reference.prompts.shape[1]
     outcome = _run(
         {
             "path": str(path.absolute()),
-            "threads": 1 if stored_bytes(reference.model, "f32") < _SMALL else torch.get_num_threads(),
+            "threads": 1 if path.stat().st_size < _SMALL else torch.get_num_threads(),
             "context": reference.model.block_size,
             "texts": [*reference.texts],
             "prompts": reference.prompts.tolist(),
@@ -193,6 +194,9 @@ def _check_content(reference: Reference, outcome: Outcome, size: int | None, pro
     RunError: If a text has other tokens there, or a property of the model is another.
     """
     tokenizer = reference.tokenizer
+    if not is_written(reference.model):
+        _check_pretrained_content(reference, outcome, program)
+        return
     end = [] if tokenizer.end_of_text is None else [tokenizer.end_of_text]
     for name, found, wanted in (
         ("a context of", outcome["positions"], reference.model.block_size),
@@ -206,6 +210,20 @@ def _check_content(reference: Reference, outcome: Outcome, size: int | None, pro
             raise RunError(f"{program} decodes token {token} to {piece!r}, not to {expected!r}")
     for (text, ids), encoded in zip(reference.texts.items(), outcome["encoded"], strict=True):
         if encoded != ids:
+            raise RunError(f"{program} encodes {text[:40]!r} as {encoded[:8]}, not as {ids[:8]}")
+
+
+def _check_pretrained_content(reference: Reference, outcome: Outcome, program: str) -> None:
+    """The same for a finetuned model: its context is its base's, and it may decode a token by its neighbors.
+
+    Raises:
+        RunError: If a text has other tokens there, apart from the one at its start, or does not end where it should.
+    """
+    tokenizer = reference.tokenizer
+    if tokenizer.end_of_text not in outcome["end_of_text"]:
+        raise RunError(f"{program} ends texts at {outcome['end_of_text']}, not at {tokenizer.end_of_text}")
+    for (text, ids), encoded in zip(reference.texts.items(), outcome["encoded"], strict=True):
+        if encoded not in (ids, [tokenizer.start_of_text, *ids]):
             raise RunError(f"{program} encodes {text[:40]!r} as {encoded[:8]}, not as {ids[:8]}")
 
 
