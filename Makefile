@@ -8,7 +8,7 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 # In parallel, any order, and no warning passes.
 PYTEST := $(UV) run pytest -n auto --dist worksteal -W error --strict-markers --strict-config
 
-.PHONY: help setup run test test-nightly unit integration e2e acceptance fuzz coverage format lint pyright mypy quality tensorboard bench clean
+.PHONY: help setup run test test-nightly unit integration e2e acceptance fuzz coverage format lint pyright mypy quality tensorboard bench screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ tensorboard: setup ## Open the curves of all runs
 
 bench: setup ## Measure side by side with nanoGPT (NANOGPT=path/to/its/checkout)
 	$(UV) run python -m benchmarks
+
+screenshots: setup ## Make the pictures of docs/images with headless Chromium
+	$(UV) run python tools/screenshots.py
 
 clean: ## Remove caches and builds; runs and environments stay
 	rm -rf dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

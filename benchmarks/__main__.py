@@ -12,6 +12,7 @@ import torch
 from benchmarks import (
     ablation,
     contention,
+    comparing,
     finetuning,
     llama_cpp,
     parity,
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "sweeping": sweeping.measure,
     "finetuning": finetuning.measure,
     "contention": contention.measure,
+    "comparing": comparing.measure,
 }
 
 

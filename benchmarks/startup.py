@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from tests.conftest import fill_workspace
+from tests.unit.runs.folders import write_run
 
 # Exits at the first training step, which stops the clock.
 FIRST_STEP = """
@@ -24,6 +25,7 @@ COMMANDS = {
     "python -c 'import torch'": ["-c", "import torch"],
     "mlp train, to the first training step": ["-c", FIRST_STEP],
     "mlp-run --help": ["-m", "ml_playground.run", "--help"],
+    "mlp runs, of 1,000 runs": ["-m", "ml_playground.cli", "runs"],
 }
 
 
@@ -35,6 +37,8 @@ def measure(rounds: int) -> None:
         fill_workspace(folder)
         prepare = ["-m", "ml_playground.cli", "prepare", "bundestag_char", "--exp-config", "tiny.toml"]
         subprocess.run([sys.executable, *prepare], check=True, capture_output=True, cwd=folder)
+        for number in range(1000):
+            write_run(folder / "outputs" / f"{number:04d}", experiment=f"experiment {number % 10}")
         for _ in range(3 * rounds):
             for command, arguments in COMMANDS.items():
                 started = time.perf_counter()

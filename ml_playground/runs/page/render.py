@@ -111,10 +111,11 @@ def _results(comparison: Comparison) -> Iterator[list[str]]:
     for group in comparison.groups:
         best, manifest = group.best(comparison.metric), group.first.run.manifest
         deviation = f" ± {statistics.stdev(best):.4f}" if len(best) > 1 else ""
+        seconds = statistics.fmean(member.run.manifest.seconds for member in group.members)
         at_equal = [loss(group.at(axis, comparison.equal[axis], comparison.metric)) for axis in axes]
         yield [
             group.name, str(len(best)), f"{statistics.fmean(best):.4f}{deviation}",
-            loss(group.final(comparison.metric)), *at_equal, short(manifest.tokens), duration(manifest.seconds),
+            loss(group.final(comparison.metric)), *at_equal, short(manifest.tokens), duration(seconds),
             short(manifest.parameters),
         ]  # fmt: skip
 
