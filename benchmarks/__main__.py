@@ -11,8 +11,8 @@ import torch
 
 from benchmarks import (
     ablation,
-    contention,
     comparing,
+    contention,
     finetuning,
     llama_cpp,
     parity,
