@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ml_playground.errors import PlaygroundError, RunError, UserError
     from ml_playground.experiments.prepare import prepare
     from ml_playground.experiments.registry import Preparer, preparer
+    from ml_playground.exporting.export import export
     from ml_playground.models.base import Cache, LanguageModel, ModelFamily
     from ml_playground.models.config import ModelArgs
     from ml_playground.models.hugging_face import HuggingFaceModel
@@ -59,6 +60,7 @@ _HOMES = {
     "errors": ["PlaygroundError", "RunError", "UserError"],
     "experiments.prepare": ["prepare"],
     "experiments.registry": ["Preparer", "preparer"],
+    "exporting.export": ["export"],
     "models.base": ["Cache", "LanguageModel", "ModelFamily"],
     "models.config": ["ModelArgs"],
     "models.hugging_face": ["HuggingFaceModel"],
@@ -106,6 +108,7 @@ __all__ = [
     "Verb",
     "Worker",
     "__version__",
+    "export",
     "generate_text",
     "load_experiment",
     "load_sweep",

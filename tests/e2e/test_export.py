@@ -67,7 +67,7 @@ def test_a_killed_export_leaves_no_half_folder(invoke: Invoke, tiny: Path, signu
     assert invoke("mlp", "train", "tiny").code == 0
     assert invoke("mlp", "export", "tiny", "--to", "hf").code == 0
     whole = {path.name for path in (EXPORT / "hf").iterdir()}
-    for _ in range(3):
+    for _ in range(2):
         process = start(tiny, "cli", "export", "tiny", "--to", "hf")
         while process.poll() is None and not (EXPORT / ".hf.partial").exists():
             time.sleep(0.01)

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 def names_for_type_checkers() -> set[str]:
     tree = ast.parse((ROOT / "ml_playground" / "__init__.py").read_text(encoding="utf-8"))
-    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     return {alias.name for node in ast.walk(blocks[0]) if isinstance(node, ast.ImportFrom) for alias in node.names}
 
 
