@@ -14,7 +14,7 @@ import torch
 from ml_playground.errors import RunError
 from ml_playground.experiments.bundestag.sample import sample_text
 from ml_playground.exporting.gguf import write_gguf
-from ml_playground.exporting.llama_cpp import verify
+from ml_playground.exporting.llama_cpp import llama_cpp, verify
 from ml_playground.exporting.reference import Reference
 from ml_playground.models.build import create_model
 from ml_playground.text.bpe import BpeTokenizer
@@ -38,7 +38,7 @@ from tests.integration.gguf_faults import (
     without,
 )  # fmt: skip
 
-pytest.importorskip("cyllama", reason="needs llama.cpp: the extra verify")
+pytestmark = pytest.mark.skipif(llama_cpp() is None, reason="needs llama.cpp: the extra verify")
 
 TEXT = sample_text()[:20_000]
 SHAPE = {"n_layer": 2, "n_head": 4, "n_embd": 32, "block_size": 48, "dropout": 0.0}
