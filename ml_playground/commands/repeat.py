@@ -6,6 +6,7 @@ import argparse
 
 from ml_playground.commands.show import run_argument
 from ml_playground.commands.verb import Verb, verbs
+from ml_playground.errors import printable
 
 _EXAMPLES = """\
 examples:
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(repetition_record(result))
     else:
-        print(result.text)
+        print(printable(result.text))
 
 
 verbs.register("repeat")(Verb("train a run again, and tell whether the result is bit-equal", run, arguments, _EXAMPLES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ml_playground.errors import UsageError
 from ml_playground.runs.curves import AXES, Axis
@@ -40,6 +41,8 @@ def compare(names: Sequence[str]) -> Comparison:
     if len(set(names)) < max(2, len(names)):
         raise UsageError("mlp compare: name two or more different runs, as in  mlp compare outputs/a outputs/b")
     groups = [load_group(name) for name in names]
+    if len({Path(group.name).resolve() for group in groups}) < len(groups):
+        raise UsageError("mlp compare: two of the names are the same run; name different ones")
     check_text(groups)
     metric = choose_metric(groups)
     if empty := [group.name for group in groups if not group.best(metric)]:
@@ -58,7 +61,8 @@ def compare(names: Sequence[str]) -> Comparison:
 
 def choose_metric(groups: Sequence[Group]) -> Metric:
     """Return bits per byte if tokenizers differ, whose losses per token cannot be compared."""
-    kinds = {(run.manifest.tokenizer, run.manifest.vocab_size) for run in _runs(groups)}
+    # Runs of earlier versions did not record it.
+    kinds = {(run.manifest.tokenizer, run.manifest.vocab_size) for run in _runs(groups) if run.manifest.tokenizer}
     return "bits_per_byte" if len(kinds) > 1 else "val_loss"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from ml_playground.errors import printable
 from ml_playground.runs.comparison import Comparison
 from ml_playground.runs.curves import AXES, Axis, sparkline
 from ml_playground.runs.groups import Group
@@ -38,10 +39,10 @@ def print_comparison(comparison: Comparison) -> None:
     if comparison.warnings:
         print()
     for warning in comparison.warnings:
-        print(f"warning: {warning.text}")
+        print(printable(f"warning: {warning.text}"))
     print()
     for verdict in comparison.verdicts:
-        print(verdict.text)
+        print(printable(verdict.text))
 
 
 def equal_label(axis: Axis, place: float) -> str:

@@ -34,7 +34,7 @@ def check_text(groups: Sequence[Group]) -> None:
 
 
 def warnings(groups: Sequence[Group]) -> list[Doubt]:
-    """Return what makes the comparison unfair, the gravest first."""
+    """Return what makes the comparison unfair, the gravest first; what earlier versions did not record is skipped."""
     return [
         *_unknown_text(groups),
         *_unfinished(groups),
@@ -60,11 +60,17 @@ def _unfinished(groups: Sequence[Group]) -> list[Doubt]:
 
 
 def _differing(groups: Sequence[Group], code: str, text: str, value: Callable[[Member], str]) -> list[Doubt]:
-    values = {group.name: sorted({value(member) for member in group.members}) for group in groups}
+    all_values = {group.name: sorted({value(member) for member in group.members} - {""}) for group in groups}
+    values = {name: each for name, each in all_values.items() if each}
     if len({tuple(each) for each in values.values()}) < 2:
         return []
     shown = ", ".join(f"{name}: {' and '.join(each)}" for name, each in values.items())
     return [Doubt(code, f"the runs {text} ({shown})")]
+
+
+def _tokenizer(member: Member) -> str:
+    manifest = member.run.manifest
+    return f"{manifest.tokenizer} {manifest.vocab_size:,}" if manifest.tokenizer else ""
 
 
 def _evaluated(member: Member) -> str:
@@ -74,7 +80,7 @@ def _evaluated(member: Member) -> str:
 
 def _hardware(member: Member) -> str:
     manifest = member.run.manifest
-    return f"{manifest.processor}, {manifest.hardware}"
+    return f"{manifest.processor}, {manifest.hardware}" if manifest.processor else ""
 
 
 def _code(member: Member) -> str:
@@ -88,12 +94,12 @@ def _code(member: Member) -> str:
 _EQUAL: dict[str, tuple[str, Callable[[Member], str]]] = {
     "tokenizer": (
         "have different tokenizers: their losses per token cannot be compared, so bits per byte of text are",
-        lambda member: f"{member.run.manifest.tokenizer} {member.run.manifest.vocab_size:,}",
+        _tokenizer,
     ),
     "eval_block_size": (
         "were evaluated with different context lengths: a longer one lowers the loss; set the same [train.runtime]"
         " eval_block_size",
-        lambda member: f"{member.run.manifest.eval_block_size:,}",
+        lambda member: str(member.run.manifest.eval_block_size or ""),
     ),
     "eval_iters": (
         "were evaluated on different parts of the validation text; set eval_iters = 0, which is all of it",

@@ -20,6 +20,7 @@ from typing import Literal, cast
 from ml_playground.durable import read_regular, to_json, write_text
 
 Status = Literal["running", "finished", "pruned", "interrupted", "failed"]
+_TOO_LARGE = 2**63
 _PACKAGES = ("ml-playground", "torch", "numpy", "hydra-core", "omegaconf")
 
 
@@ -164,6 +165,8 @@ def read_manifest(folder: Path) -> RunManifest:
             value = table.get(name, kinds[0]())
             if not isinstance(value, kinds) or (isinstance(value, float) and not math.isfinite(value)):
                 raise TypeError(f"{name} is of type {type(value).__name__}")
+            if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+                raise ValueError(f"{name} is too large")
     if datetime.fromisoformat(str(table.get("ended") or table.get("started"))).tzinfo is None:
         raise ValueError("no time zone")
     known = {field.name for field in dataclasses.fields(RunManifest)}

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml_playground.errors import printable
 from ml_playground.runs.listing import OUTPUTS, RunSummary, age, find_runs
 from ml_playground.runs.settings import show_params
 from ml_playground.terminal.columns import aligned
@@ -63,11 +64,11 @@ def print_runs(root: Path = OUTPUTS, *, every: bool = False, archived: bool = Fa
     for experiment, members in sorted(_by_experiment(runs).items()):
         by, reason = measure(members)
         titles[len(table)] = f"{experiment}  (by {'val loss' if by == 'best_val_loss' else 'bits per byte'}{reason})"
-        table += [_cells(row, root) for row in _rows(members, by, every=every or root.parts[-2:-1] == ("sweeps",))]
+        table += [_cells(row, root) for row in _rows(members, by, root, every=every)]
     lines = aligned(table, _RIGHT)
     for index, line in enumerate(lines):
         if title := titles.get(index):
-            print(f"\n{title}")
+            print(f"\n{printable(title)}")
         print(line)
     free = shutil.disk_usage(root).free
     print(f"\n{len(runs)} runs, {short(sum(run.bytes for run in runs), 'B')}; {short(free, 'B')} free")
@@ -93,10 +94,13 @@ def _by_experiment(runs: Sequence[RunSummary]) -> dict[str, list[RunSummary]]:
     return groups
 
 
-def _rows(runs: Sequence[RunSummary], by: str, *, every: bool) -> Iterator[Row]:
+def _rows(runs: Sequence[RunSummary], by: str, root: Path, *, every: bool) -> Iterator[Row]:
     together: dict[Path, list[RunSummary]] = {}
     for run in order(runs, by):
-        together.setdefault(run.folder if every else run.group or run.folder, []).append(run)
+        group = None if every else run.group
+        # Who lists the folder of a sweep, or of several seeds, wants to see what is in it.
+        inside = group is not None and group != root and group.is_relative_to(root)
+        together.setdefault(group if group and inside else run.folder, []).append(run)
     rows = [Row(folder, members) for folder, members in together.items()]
     yield from sorted(rows, key=lambda row: (row.value(by) is None, row.value(by) or 0.0))
 

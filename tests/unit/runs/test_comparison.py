@@ -147,6 +147,7 @@ def test_the_json_is_finite_and_complete(capsys: pytest.CaptureFixture[str]) -> 
     [
         (["x"], "name two or more different runs"),
         (["x", "x"], "name two or more different runs"),
+        (["x", "outputs/x"], "two of the names are the same run"),
         (["x", "nowhere"], "nowhere: no such run; mlp runs  lists them"),
         (["outputs/xx", "x"], r"no such run; did you mean (outputs/)?x\?"),
         (["x", "empty"], r"outputs/empty: has no run, nor runs in seed-1"),
@@ -165,3 +166,29 @@ def test_mistakes_are_one_line(names: list[str], problem: str) -> None:
     write_run(Path("outputs/untrained"), [3.0], best_val_loss=None)
     with pytest.raises((UsageError, RunFolderError), match=problem):
         compare(names)
+
+
+def test_runs_of_earlier_versions_are_compared_by_what_they_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(Path("outputs/new"))
+    unknown: dict[str, Any] = {
+        "tokenizer": "",
+        "vocab_size": 0,
+        "eval_block_size": 0,
+        "processor": "",
+        "val_text": "",
+        "flops": 0.0,
+    }
+    write_run(Path("outputs/old"), best_val_loss=None, best=2.5, bytes_per_token=None, seconds=0.0, **unknown)
+    comparison = compare(["new", "old"])
+    assert (comparison.metric, comparison.warnings) == ("val_loss", [])
+    assert "flops" not in comparison.equal
+    print_comparison(comparison)
+    assert "2.5000" in capsys.readouterr().out
+
+
+def test_numbers_that_no_float_holds_are_skipped() -> None:
+    write_run(Path("outputs/x"))
+    write_run(Path("outputs/y"))
+    with Path("outputs/y/metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write(f'{{"step": 99, "val/loss": 1{"0" * 400}}}\n')
+    assert compare(["x", "y"]).groups[1].last("step") == 30

@@ -83,3 +83,15 @@ def test_what_was_removed_is_not_listed_and_a_link_in_a_circle_ends(
     write_run(tmp_path / "here")
     (tmp_path / "here/circle").symlink_to(tmp_path)
     assert printed(capsys, tmp_path)[-1].startswith("1 runs")
+
+
+def test_a_folder_inside_a_group_can_be_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (1, 2):
+        write_run(tmp_path / "wide" / f"seed-{seed}", seed=seed)
+    assert sum("seed-" in line for line in printed(capsys, tmp_path / "wide")) == 2
+    assert printed(capsys, tmp_path / "wide/seed-1")[-1].startswith("1 runs")
+
+
+def test_names_cannot_move_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "x", experiment="\x1b[2J", processor="\x1b[2J")
+    assert "\x1b" not in "".join(printed(capsys, tmp_path))
