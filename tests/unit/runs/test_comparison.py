@@ -170,14 +170,8 @@ def test_mistakes_are_one_line(names: list[str], problem: str) -> None:
 
 def test_runs_of_earlier_versions_are_compared_by_what_they_recorded(capsys: pytest.CaptureFixture[str]) -> None:
     write_run(Path("outputs/new"))
-    unknown: dict[str, Any] = {
-        "tokenizer": "",
-        "vocab_size": 0,
-        "eval_block_size": 0,
-        "processor": "",
-        "val_text": "",
-        "flops": 0.0,
-    }
+    unknown: dict[str, Any] = dict.fromkeys(("tokenizer", "processor", "val_text"), "")
+    unknown |= {"vocab_size": 0, "eval_block_size": 0, "flops": 0.0}
     write_run(Path("outputs/old"), best_val_loss=None, best=2.5, bytes_per_token=None, seconds=0.0, **unknown)
     comparison = compare(["new", "old"])
     assert (comparison.metric, comparison.warnings) == ("val_loss", [])
