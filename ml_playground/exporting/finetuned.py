@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 from transformers import AutoModelForCausalLM
@@ -42,10 +43,13 @@ def write_finetuned(subject: Subject, folder: Path) -> None:
     """
     model = subject.model
     assert isinstance(model, PretrainedLanguageModel)
-    if subject.config.export.finetuned is Finetuned.adapter:
-        _write_adapter(model, folder)
-    else:
-        _merged(model).save_pretrained(str(folder))
+    try:
+        if subject.config.export.finetuned is Finetuned.adapter:
+            _write_adapter(model, folder)
+        else:
+            _merged(model).save_pretrained(str(folder))
+    except SafetensorError as error:  # as which its library raises the system's errors
+        raise OSError(str(error)) from None
     fast_tokenizer(subject.tokenizer).write(folder, model.block_size)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,14 @@ from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnkn
 
 import ml_playground as mlp
 from ml_playground.errors import RunError
+from ml_playground.exporting.config import Finetuned
 from ml_playground.exporting.export import export
 from ml_playground.exporting.hugging_face import prove_hugging_face
 from ml_playground.exporting.place import RECORD
 from ml_playground.exporting.subject import load_subject
 from ml_playground.runs.train import train
 from tests.integration.conftest import Tiny
+from tests.integration.finetuning import tables, write_model
 
 HF = Path("outputs/tiny/export/hf")
 FAMILIES: dict[str, dict[str, object]] = {
@@ -102,6 +106,33 @@ def test_the_card_says_what_it_is_and_how_to_repeat_it(tiny: Tiny) -> None:
         assert expected in card
     assert "mlp train bundestag_char --exp-config experiment.toml" in card
     assert mlp.load_experiment("bundestag_char", HF / "experiment.toml") == config
+
+
+@contextlib.contextmanager
+def no_larger_files_than(size: int) -> Generator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("form", ["own", *Finetuned])
+def test_a_folder_that_cannot_be_written_is_told_in_one_line_and_leaves_nothing(
+    tiny: Tiny, tmp_path: Path, form: str | Finetuned
+) -> None:
+    changes = tables(write_model(tmp_path / "base")) if isinstance(form, Finetuned) else {}
+    config = tiny(**changes)
+    config.export.finetuned = form if isinstance(form, Finetuned) else Finetuned.merged
+    train(config)
+    with (
+        no_larger_files_than(4096),
+        pytest.raises(RunError, match=r"hf: cannot be written: .*nothing is left") as error,
+    ):
+        export(config, "hf")
+    assert "\n" not in str(error.value)
+    assert [path.name for path in HF.parent.iterdir()] == [".hf.lock"]
 
 
 Weights = dict[str, torch.Tensor]
