@@ -61,8 +61,9 @@ class OllamaConfig:
     """Name of the model in Ollama. Unset: made from the experiment's name."""
     quant: Quant = Quant.f16
     """Type of the matrices in the GGUF file."""
-    template: str = "{{ .Prompt }}"
-    """Ollama's prompt template, in the syntax of Go's text/template; by default the prompt as it is."""
+    template: str | None = None
+    """Ollama's prompt template, in the syntax of Go's text/template. Unset: a user's turn in the chat template that the
+    data were rendered with, or else the prompt as it is."""
     system: str = ""
     """System text, for a template with ``{{ .System }}``."""
     convert_bin: Path | None = None
@@ -101,11 +102,11 @@ def check_export(export: ExportConfig) -> None:
             f"quant = '{ollama.quant.name}' needs export.ollama.quant_bin = the path of llama.cpp's llama-quantize;"
             f" without it there are {', '.join(quant.name for quant in WRITTEN)}",
         )
-    if ollama.system and ".System" not in ollama.template:
+    if ollama.system and ".System" not in (ollama.template or ""):
         raise SettingError(
             ("export.ollama.system", "export.ollama.template"),
             "has no effect: export.ollama.template does not contain {{ .System }}; add it, or remove system",
         )
-    for name in ("system", "template"):
-        if '"""' in getattr(ollama, name):
+    for name, text in (("system", ollama.system), ("template", ollama.template)):
+        if text and '"""' in text:
             raise SettingError((f"export.ollama.{name}",), 'contains """, which ends a text in a Modelfile; remove it')

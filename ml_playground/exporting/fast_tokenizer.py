@@ -40,7 +40,8 @@ class FastTokenizer:
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": context,
             "clean_up_tokenization_spaces": False,
-            "split_special_tokens": True,  # what looks like a special token in a text is plain text
+            # What looks like a special token in a text is plain text; but a chat template writes special tokens.
+            "split_special_tokens": self.template is None,
             **{name: token for name, token in (("eos_token", self.end), ("bos_token", self.start)) if token},
         }
         write_text(folder / "tokenizer.json", self.definition)

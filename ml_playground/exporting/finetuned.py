@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM
 from ml_playground.errors import RunError, UserError
 from ml_playground.exporting.config import Finetuned
 from ml_playground.exporting.fast_tokenizer import fast_tokenizer
-from ml_playground.exporting.hugging_face import load_causal
+from ml_playground.exporting.hugging_face import load_causal, write_generation_config
 from ml_playground.exporting.proof import Proof, prove
 from ml_playground.exporting.subject import Subject
 from ml_playground.exporting.tokenizer_proof import prove_tokenizer
@@ -48,6 +48,7 @@ def write_finetuned(subject: Subject, folder: Path) -> None:
             _write_adapter(model, folder)
         else:
             _merged(model).save_pretrained(str(folder))
+            write_generation_config(subject, folder)
     except SafetensorError as error:  # as which its library raises the system's errors
         raise OSError(str(error)) from None
     fast_tokenizer(subject.tokenizer).write(folder, model.block_size)

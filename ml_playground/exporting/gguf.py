@@ -26,6 +26,7 @@ from ml_playground.errors import RunError, UserError
 from ml_playground.exporting.gguf_vocabulary import gguf_vocabulary
 from ml_playground.models.base import LanguageModel
 from ml_playground.models.config import DEFAULT_FAMILY
+from ml_playground.text.tokenizer import is_chat
 from ml_playground.training.loading import Trained
 
 _ARCHITECTURES = {"gpt": MODEL_ARCH.GPT2, "qwen3": MODEL_ARCH.QWEN3}
@@ -90,6 +91,8 @@ def write_gguf(trained: Trained, path: Path, kind: str, *, name: str = "") -> No
             writer.add_quantization_version(GGML_QUANT_VERSION)
             _add_shape(writer, trained.model)
             vocabulary.add_to(writer, trained.model.vocab_size)
+            if is_chat(trained.tokenizer):
+                writer.add_chat_template(trained.tokenizer.state["template"])
             for tensor_name, tensor, type_ in tensors:
                 dtype = np.dtype(np.float32)  # only of bytes would the shape be taken for that of blocks
                 writer.add_tensor_info(tensor_name, tensor.shape, dtype, _bytes(tensor, type_), type_)

@@ -21,6 +21,7 @@ from ml_playground.exporting.subject import Subject
 from ml_playground.exporting.tokenizer_proof import prove_tokenizer
 from ml_playground.models.build import family_of
 from ml_playground.models.hugging_face import read_hugging_face
+from ml_playground.text.tokenizer import is_chat
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
@@ -42,7 +43,7 @@ def write_hugging_face(subject: Subject, folder: Path) -> None:
         raise UserError(f"{subject.trained.path}: cannot be exported: {error}") from None
     config = {**theirs.config, "dtype": "float32", **_special_ids(subject)}
     write_text(folder / CONFIG, to_json(config, indent=1))
-    write_text(folder / "generation_config.json", to_json(generation_config(subject), indent=1))
+    write_generation_config(subject, folder)
     fast_tokenizer(subject.tokenizer).write(folder, model.block_size)
     write_safetensors(folder / WEIGHTS, theirs.weights)
 
@@ -56,10 +57,11 @@ def prove_hugging_face(subject: Subject, folder: Path) -> Proof:
     texts = prove_tokenizer(subject.tokenizer, folder, subject.windows().inputs)
     _prove_content(subject, folder)
     theirs = load_causal(folder)
-    for name, wanted in _special_ids(subject).items():
-        for config in (theirs.config, theirs.generation_config):
-            if (found := getattr(config, name, None)) != wanted:
-                raise RunError(f"{name} of the exported model is {found}, not {wanted}")
+    wanted = generation_config(subject)
+    for name, own in _special_ids(subject).items():
+        for config, value in ((theirs.config, own), (theirs.generation_config, wanted[name])):
+            if (found := getattr(config, name, None)) != value:
+                raise RunError(f"{name} of the exported model is {found}, not {value}")
     return prove(subject, theirs, texts)
 
 
@@ -98,8 +100,13 @@ def _prove_content(subject: Subject, folder: Path) -> None:
             raise RunError(f"{name} of the exported model differs from the checkpoint's")
 
 
+def write_generation_config(subject: Subject, folder: Path) -> None:
+    """Write ``generation_config.json``."""
+    write_text(folder / "generation_config.json", to_json(generation_config(subject), indent=1))
+
+
 def generation_config(subject: Subject) -> dict[str, object]:
-    """Return ``[sample.sample]`` in the terms of transformers."""
+    """Return ``[sample.sample]`` in the terms of transformers, with all tokens that end a text."""
     model, tokenizer = subject.model, subject.tokenizer
     sampling = subject.config.sample.sample.token_sampling(model.generation.settings)
     settings: dict[str, object] = {
@@ -115,7 +122,11 @@ def generation_config(subject: Subject) -> dict[str, object]:
     if tokenizer.vocab_size < model.vocab_size:  # nanoGPT pads GPT-2's vocabulary
         settings["suppress_tokens"] = list(range(tokenizer.vocab_size, model.vocab_size))
     ids = _special_ids(subject)
-    return {**settings, **ids, "pad_token_id": ids["eos_token_id"]}
+    ends = {*subject.model.generation.end_tokens, *(tokenizer.end_tokens if is_chat(tokenizer) else ())}
+    settings |= {**ids, "pad_token_id": ids["eos_token_id"]}
+    if ends - {tokenizer.end_of_text}:
+        settings["eos_token_id"] = sorted(ends)
+    return settings
 
 
 def _special_ids(subject: Subject) -> dict[str, int | None]:

@@ -10,10 +10,12 @@ from pathlib import Path
 from ml_playground.errors import RunError, UserError, printable
 from ml_playground.exporting.subject import Subject
 from ml_playground.terminal.console import say
+from ml_playground.text.tokenizer import Tokenizer, is_chat
 
 MODELFILE = "Modelfile"
 _BINARY = "ollama"
 _QUOTES = '"""'
+_PROMPT = "{{ .Prompt }}"
 
 
 def model_name(subject: Subject) -> str:
@@ -46,7 +48,7 @@ def modelfile(subject: Subject, gguf: str) -> str:
         "repeat_penalty": tokens.repetition_penalty,
         "repeat_last_n": -1,
     }
-    lines = [f"FROM ./{gguf}", f"TEMPLATE {_quoted(config.template)}"]
+    lines = [f"FROM ./{gguf}", f"TEMPLATE {_quoted(config.template or _template(subject.tokenizer))}"]
     lines += [f"SYSTEM {_quoted(config.system)}"] if config.system else []
     lines += [f"PARAMETER {name} {value}" for name, value in parameters.items()]
     for stop in sampling.stop:
@@ -54,6 +56,15 @@ def modelfile(subject: Subject, gguf: str) -> str:
             raise UserError(f"sample.sample.stop: {stop!r} cannot be written to a Modelfile; remove the three quotes")
         lines.append(f"PARAMETER stop {_quoted(stop)}")
     return "\n".join(lines) + "\n"
+
+
+def _template(tokenizer: Tokenizer) -> str:
+    """Return the prompt as it is or, for chats, a user's turn up to where the answer begins."""
+    if not is_chat(tokenizer) or tokenizer.template is None:
+        return _PROMPT
+    turn = tokenizer.template.render([{"role": "user", "content": _PROMPT}], prompt=True)
+    start = next((token for token, place in tokenizer.special.items() if place == tokenizer.start_of_text), "")
+    return turn.removeprefix(start)  # llama.cpp adds it
 
 
 def create(name: str, folder: Path) -> None:

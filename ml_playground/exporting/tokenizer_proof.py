@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from ml_playground.errors import DataError, RunError
 from ml_playground.exporting.fast_tokenizer import fast_tokenizer
-from ml_playground.text.tokenizer import Tokenizer
+from ml_playground.text.tokenizer import ChatTokenizer, Tokenizer, is_chat
 
 transformers_logging.set_verbosity_error()
 
@@ -53,13 +53,25 @@ def prove_tokenizer(ours: Tokenizer, folder: Path, windows: Tensor) -> int:
             _refuse(theirs, text)
         else:
             accepted.append(text)
-    for text, ids in zip(accepted, theirs(accepted, add_special_tokens=False)["input_ids"], strict=True):
+    plain = {"split_special_tokens": True} if is_chat(ours) else {}  # a chat template needs the others
+    encoded = theirs(accepted, add_special_tokens=False, **plain)["input_ids"]
+    for text, ids in zip(accepted, encoded, strict=True):
         own = ours.encode(text).tolist()
         if own != ids:
             raise RunError(f"the tokenizer of {folder.name} encodes {text[:40]!r} as {ids[:8]}, not as {own[:8]}")
         if (decoded := theirs.decode(ids, skip_special_tokens=False)) != ours.decode(own):
             raise RunError(f"the tokenizer of {folder.name} decodes {text[:40]!r} to {decoded[:40]!r}")
+    if is_chat(ours):
+        _compare_turns(ours, theirs, [text for text in accepted if not any(token in text for token in ours.special)])
     return len(texts)
+
+
+def _compare_turns(ours: ChatTokenizer, theirs: Any, prompts: list[str]) -> None:
+    for prompt in prompts[:_RANDOM]:
+        turn = [{"role": "user", "content": prompt}]
+        ids = theirs.apply_chat_template(turn, add_generation_prompt=True, return_dict=False)
+        if ids != (own := ours.encode_turn(prompt).tolist()):
+            raise RunError(f"transformers renders the chat turn {prompt[:40]!r} as {ids[:8]}, not as {own[:8]}")
 
 
 def _compare_definitions(ours: Tokenizer, theirs: Any) -> None:

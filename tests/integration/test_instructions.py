@@ -6,6 +6,7 @@ import json
 import shutil
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from ml_playground.models.build import create_model
 from ml_playground.models.config import HuggingFaceConfig
 from ml_playground.runs.train import train
 from ml_playground.sampling.sample import sample
+from ml_playground.text.tokenizer import is_chat
 from tests.integration.conftest import Tiny, differences, last, logged
 from tests.integration.finetuning import ARCHITECTURES, write_architecture
 from tests.integration.test_exactness import stop_at
@@ -243,3 +245,24 @@ def test_a_dataset_without_masks_replaces_one_with_them(tiny: Tiny, chat_model: 
     dataset = mlp.prepare(tiny(prepare={"dataset_dir": "set"}))
     assert sorted(path.name for path in Path("set").iterdir()) == ["meta.json", "train.bin", "val.bin"]
     assert Batches(dataset, "train", 1, 8).random(1, 0).positions is None
+
+
+def test_an_exported_model_renders_chats_as_here_and_ends_its_answers(tiny: Tiny, chat_model: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from ml_playground.exporting.export import export
+
+    write(*ROWS)
+    config = tiny(**tables(chat_model, runtime={"max_iters": 4}))
+    train(config)
+    export(config, "hf")
+    folder = Path("outputs/tiny/export/hf")
+    theirs = cast("Any", AutoTokenizer).from_pretrained(str(folder))
+    ours = mlp.load_trained(FOLDER).tokenizer
+    assert ours
+    assert is_chat(ours)
+    messages: list[dict[str, str]] = [{"role": "user", "content": "Punkt?"}]
+    turn = theirs.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    assert turn == ours.encode_turn("Punkt?").tolist()
+    settings = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
+    assert {ours.special["<|im_end|>"], ours.end_of_text} <= {*settings["eos_token_id"]}
