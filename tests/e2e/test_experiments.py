@@ -99,7 +99,8 @@ def test_a_folder_of_protocols_is_trained_on_and_sampled(invoke: Invoke, local: 
     assert result.code == 0, result.err
     assert "skipped: protocols/bad.xml: its root element is 'html'" in result.err
     assert "skipped 1 of 14 files" in result.err
-    rows = dict(line.split(maxsplit=1) for line in result.out.splitlines())
+    table, _ = result.out.split("\n\n", 1)  # then the first tokens
+    rows = dict(line.split(maxsplit=1) for line in table.splitlines())
     assert rows["documents"].startswith("13 = 12 train + 1 val")
     assert rows["source"] == "protocols (14 files)"
     result = invoke("mlp", "loop", "bundestag_char", "--exp-config", "my.toml")

@@ -101,7 +101,7 @@ def test_settings_have_dotted_keys_and_plain_values(workspace: Path) -> None:
     flat = settings(load_experiment("bundestag_char", Path("tiny.toml")))
     assert flat["train.optim.beta1"] == 0.9
     assert flat["train.runtime.device"] == "cpu"
-    assert all(isinstance(value, (str, int, float, bool)) for value in flat.values())
+    assert all(isinstance(value, (str, int, float, bool, list)) for value in flat.values())
 
 
 def test_an_unknown_experiment_is_named_with_the_nearest_one(workspace: Path) -> None:
