@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import shlex
-import statistics
-from datetime import datetime
 from typing import Self
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ml_playground.runs.manifest import read_step
-from ml_playground.sweeping.names import short_names, show_params, show_scores
+from ml_playground.sweeping.names import short_names, show_params, show_scores, show_value
+from ml_playground.sweeping.points import count_trained
+from ml_playground.sweeping.progress import Progress, trained_tokens
 from ml_playground.sweeping.ranking import ranked, status
 from ml_playground.sweeping.storage import StudyError
 from ml_playground.sweeping.sweep import Sweep
 from ml_playground.terminal.console import console, say
+from ml_playground.terminal.numbers import duration, short
 from ml_playground.terminal.table import LiveTable, Table
 
 _ROWS = 12
@@ -27,10 +27,10 @@ class SweepDisplay:
     def __init__(self, sweep: Sweep, study: optuna.Study) -> None:
         self._sweep = sweep
         self._study = study
-        self._started = datetime.now()  # naive, like Optuna's timestamps
         self._names = short_names(sweep.space)
         self._seen: dict[int, TrialState] = {}
         self._live = LiveTable()
+        self._progress = Progress(sweep, study.get_trials(deepcopy=False))
 
     def __enter__(self) -> Self:
         sweep, budget, trials = self._sweep, self._sweep.budget, self._study.get_trials(deepcopy=False)
@@ -41,10 +41,18 @@ class SweepDisplay:
             f" {sweep.pruner.name}, {sweep.config.workers} at a time; evaluated every {budget.eval_tokens:,} tokens"
             f" with {budget.eval_block_size} tokens of context"
         )
+        if (sweep.config.n_trials or 0) > sweep.n_trials:
+            say(
+                f"the space has {sweep.n_trials} points, fewer than n_trials = {sweep.config.n_trials}: the sweep ends"
+                " when all of them are tried"
+            )
         curves = shlex.join(["tensorboard", "--logdir", str(sweep.folder)])
         say(f"sweep folder: {sweep.folder}  (curves: {curves})")
         if trials:
-            say(f"resuming: {len(done)} trials are done, {len(trials) - len(done)} were started{self._best(done)}")
+            say(
+                f"resuming: {count_trained(done)} trials are done, {len(trials) - len(done)} were started"
+                f"{self._best(done)}"
+            )
         self._live.__enter__()
         return self
 
@@ -79,29 +87,26 @@ class SweepDisplay:
         return f"; best so far: trial {complete[0].number}, {show_scores(complete[0], self._sweep)}"
 
     def _summary(self, trials: list[FrozenTrial]) -> str:
-        done = [trial for trial in trials if trial.state.is_finished()]
-        line = f"{len(done)} of {self._sweep.n_trials} done"
-        spent = [
-            (trial.datetime_complete - trial.datetime_start).total_seconds()
-            for trial in done
-            if trial.datetime_start and trial.datetime_complete and trial.datetime_complete > self._started
-        ]
-        if not spent or len(done) >= self._sweep.n_trials:
+        done = count_trained(trial for trial in trials if trial.state.is_finished())
+        line = f"{done} of {self._sweep.n_trials} done"
+        if done >= self._sweep.n_trials or (left := self._progress.seconds_left(trials)) is None:
             return line
-        left = statistics.mean(spent) * (self._sweep.n_trials - len(done)) / self._sweep.config.workers
-        return f"{line}, about {_duration(left)} left"
+        return f"{line}, about {duration(left)} left"
 
     def _table(self, trials: list[FrozenTrial]) -> Table:
-        numbers = ["trial", *self._names.values(), "step", *self._sweep.objectives]
+        numbers = ["trial", *self._names.values(), "tokens", "%", *self._sweep.objectives]
         table = Table([*numbers, "status"], numbers=numbers)
         running = [trial for trial in trials if not trial.state.is_finished()]
         done = ranked(self._sweep, self._study, [trial for trial in trials if trial.state.is_finished()])
-        for trial in [*running, *done][:_ROWS]:
-            step = read_step(self._sweep.trial_folder(trial.number))
+        # The best ones first; but the running ones are always shown.
+        shown = done[: max(1, _ROWS - len(running))]
+        for trial in [*shown, *running][:_ROWS]:
+            tokens = trained_tokens(self._sweep, trial)
             cells = (
                 str(trial.number),
-                *(f"{trial.params.get(key, '')}" for key in self._names),
-                "" if step is None else f"{step:,}",
+                *(show_value(trial.params.get(key, "")) for key in self._names),
+                short(tokens),
+                f"{100 * tokens / self._sweep.budget.tokens:.0f}",
                 *self._values(trial),
                 status(trial, self._sweep) if trial.state is not TrialState.COMPLETE else "done",
             )
@@ -113,9 +118,3 @@ class SweepDisplay:
             return [f"{value:.4f}" for value in trial.values]
         last = trial.intermediate_values.get(trial.last_step or 0)
         return ["" if last is None else f"{last:.4f}", *[""] * (len(self._sweep.objectives) - 1)]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

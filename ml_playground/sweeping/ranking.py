@@ -5,9 +5,9 @@ from __future__ import annotations
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ml_playground.sweeping.claim import duplicate_of
 from ml_playground.sweeping.config import Direction
 from ml_playground.sweeping.names import show_scores
+from ml_playground.sweeping.points import duplicate_of
 from ml_playground.sweeping.study import reason
 from ml_playground.sweeping.sweep import Sweep
 

@@ -15,8 +15,8 @@ from ml_playground.composition.snapshot import snapshot
 from ml_playground.durable import write_text
 from ml_playground.errors import RunError, printable
 from ml_playground.runs.listing import OUTPUTS
-from ml_playground.sweeping.claim import duplicate_of
 from ml_playground.sweeping.names import short_names, show_params, show_scores
+from ml_playground.sweeping.points import duplicate_of
 from ml_playground.sweeping.ranking import ranked
 from ml_playground.sweeping.report import render_report
 from ml_playground.sweeping.study import DIVERGED, OUT_OF_MEMORY, reason

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import optuna
-from optuna.trial import TrialState
 
 from ml_playground.durable import lock
 from ml_playground.errors import RunError, Stopped
@@ -11,6 +10,7 @@ from ml_playground.experiments.prepare import prepare
 from ml_playground.sweeping.display import SweepDisplay
 from ml_playground.sweeping.engines.base import Engine
 from ml_playground.sweeping.engines.registry import build_engine
+from ml_playground.sweeping.points import count_trained
 from ml_playground.sweeping.results import write_results
 from ml_playground.sweeping.study import create_study
 from ml_playground.sweeping.supervisor import Supervisor
@@ -22,7 +22,8 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def run_sweep(sweep: Sweep) -> None:
-    """Run the remaining trials of a sweep. Several processes may run the same sweep and share its trials.
+    """Run the remaining trials of a sweep. Several processes may run the same sweep and share its trials; each returns
+    when the last trial has ended.
 
     Raises:
         UserError: If the data, the database or the device cannot be used, or the sweep has changed since it was
@@ -35,14 +36,13 @@ def run_sweep(sweep: Sweep) -> None:
     try:
         study = create_study(sweep, dataset.meta.fingerprint)
         _run_trials(sweep, study, engine)
+        _say_if_exhausted(sweep, study)
         with lock(sweep.folder / ".lock", wait=True):  # another process may be finishing the same sweep
             write_results(sweep, study)
     except OSError as error:
         raise RunError(
             f"{sweep.folder}: {error}; trials are kept: fix that, then run the same command to resume"
         ) from error
-    if elsewhere := study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        say(f"{len(elsewhere)} more trials are running in another process of this sweep")
 
 
 def _run_trials(sweep: Sweep, study: optuna.Study, engine: Engine) -> None:
@@ -50,7 +50,13 @@ def _run_trials(sweep: Sweep, study: optuna.Study, engine: Engine) -> None:
         while workers.tend(_SECONDS_BETWEEN_LOOKS) and not stop.signum:
             display.update()
     if stop.signum:
-        done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+        done = count_trained(trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished())
         raise Stopped(
             stop.signum, f"stopped with {done} of {sweep.n_trials} trials done; run the same command to resume"
         )
+
+
+def _say_if_exhausted(sweep: Sweep, study: optuna.Study) -> None:
+    tried, wanted = count_trained(study.get_trials(deepcopy=False)), sweep.config.n_trials
+    if wanted is not None and tried < wanted:
+        say(f"the space is exhausted: all {tried} valid points are tried, fewer than n_trials = {wanted}")

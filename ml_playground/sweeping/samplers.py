@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
 
 from ml_playground.sweeping.budget import Budget
 from ml_playground.sweeping.config import PrunerKind, SamplerKind
-from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.sweep import Sweep
 
 _REDUCTION = 4
@@ -26,7 +23,7 @@ def build_sampler(sweep: Sweep, seed: int) -> BaseSampler:
         case SamplerKind.random:
             return optuna.samplers.RandomSampler(seed=seed)
         case SamplerKind.grid:
-            return _Grid(sweep.grid)
+            raise ValueError("a grid is listed, not sampled")
         case SamplerKind.cmaes:
             return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
         case SamplerKind.gp:
@@ -51,23 +48,3 @@ def build_pruner(kind: PrunerKind, budget: Budget) -> BasePruner:
             return optuna.pruners.PercentilePruner(_BEST_QUARTER)
         case PrunerKind.none:
             return optuna.pruners.NopPruner()
-
-
-class _Grid(BaseSampler):
-    """Assigns point n to trial number n. Unlike Optuna's ``GridSampler``, it skips invalid combinations."""
-
-    def __init__(self, points: list[Params]) -> None:
-        self._points = points
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {}
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, object]:
-        return {}
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> object:
-        return self._points[trial.number][param_name]

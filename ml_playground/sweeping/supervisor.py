@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections import Counter
 from typing import Self
 
@@ -40,13 +41,16 @@ class Supervisor:
             worker.join()
 
     def tend(self, seconds: float) -> bool:
-        """Wait up to ``seconds``, replace workers that died, and return whether any are left.
+        """Wait up to ``seconds``, replace workers that died, and return whether the sweep goes on, here or elsewhere.
 
         Raises:
             PlaygroundError: If a worker reported that no worker can continue.
             RunError: If too many trials failed in a row, or workers die before they have claimed a trial.
         """
-        self._engine.wait(self._workers, seconds)
+        if self._workers:
+            self._engine.wait(self._workers, seconds)
+        else:
+            time.sleep(seconds)  # only other processes have trials left
         for worker in [worker for worker in self._workers if worker.exit_code is not None]:
             self._workers.remove(worker)
             if problem := self._engine.problem():
@@ -54,7 +58,16 @@ class Supervisor:
             if worker.exit_code:
                 self._judge(worker.exit_code)
                 self._workers.append(self._engine.start())
-        return bool(self._workers)
+        if len(self._workers) < self._sweep.config.workers and self._is_work_left():
+            self._workers.append(self._engine.start())
+        return bool(self._workers or self._trials(TrialState.RUNNING))
+
+    def _is_work_left(self) -> bool:
+        """Return whether there are trials whose process, here or elsewhere, has died."""
+        if not self._trials(TrialState.RUNNING):
+            return False
+        with claim_lock(self._sweep):
+            return bool(interrupted_trials(self._sweep, self._study))
 
     def _judge(self, code: int) -> None:
         if code == TRIAL_FAILED:

@@ -57,9 +57,11 @@ class Sweep:
 
     @property
     def n_trials(self) -> int:
-        """Total number of trials."""
-        wanted = self.config.n_trials or len(self.grid)
-        return min(wanted, len(self.grid)) if self.grid else wanted
+        """Total number of trials: as many as configured, but no more than the space has points."""
+        points = len(self.grid) or (self.space.count if self.space.is_countable else None)
+        wanted = self.config.n_trials or points
+        assert wanted is not None
+        return wanted if points is None else min(wanted, points)
 
     @property
     def objectives(self) -> list[str]:

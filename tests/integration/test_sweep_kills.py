@@ -183,6 +183,28 @@ def test_two_starts_at_once_share_the_sweep(workspace: Path) -> None:
     assert_all_finished_once(8)
 
 
+@pytest.mark.parametrize("killed", [False, True], ids=["left alone", "killed"])
+def test_a_second_start_stays_until_the_last_trial_has_ended(workspace: Path, killed: bool) -> None:
+    write_sweep(workspace, n_trials=1, pruner="none", tokens=20_000, eval_tokens=128)
+    first = children.start(workspace, TINY, verb="sweep")
+    while not size():
+        assert first.is_alive(), children.log(workspace)
+        time.sleep(0.01)
+    second = children.start(workspace, TINY, verb="sweep")
+    while "resuming: 0 trials are done, 1 were started" not in children.log(workspace):
+        assert second.is_alive(), children.log(workspace)
+        time.sleep(0.01)
+    if killed:  # the second takes its trial over
+        first.kill()
+    first.join(120)
+    second.join(120)
+    assert [first.exitcode, second.exitcode] == [-KILL if killed else 0, 0], children.log(workspace)
+    assert [row["status"] for row in read_table(FOLDER)] == ["complete"]
+    assert children.log(workspace).count("\nbest: trial 0, ") == (1 if killed else 2)
+    (run,) = find_runs(FOLDER)
+    assert (run.manifest.resumed_from is not None) == killed
+
+
 def assert_all_finished_once(count: int) -> None:
     trials = open_study(load_sweep("small", "bundestag_char", TINY)).get_trials()
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * count

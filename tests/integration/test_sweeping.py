@@ -18,7 +18,8 @@ from ml_playground.composition.load import load_experiment
 from ml_playground.errors import ConfigError, RunError, RunFolderError
 from ml_playground.runs.train import train
 from ml_playground.sweeping import storage
-from ml_playground.sweeping.claim import claim_next_trial, duplicate_of
+from ml_playground.sweeping.claim import claim_next_trial
+from ml_playground.sweeping.points import duplicate_of
 from ml_playground.sweeping.storage import StudyLockedError
 from ml_playground.sweeping.study import open_study, reason
 from ml_playground.sweeping.trial import TrialFailedError
@@ -170,16 +171,33 @@ def test_n_trials_is_the_total_however_often_one_starts(workspace: Path) -> None
     assert len(run(small(n_trials=3))) == 3
 
 
-def test_a_duplicate_takes_the_outcome_without_training(workspace: Path) -> None:
-    sweep = small(n_trials=8, sampler="random", space={"train": {"data": {"batch_size": [2, 4]}}})
-    trials = run(sweep)
-    duplicates = [trial for trial in trials if duplicate_of(trial) is not None]
-    assert len(duplicates) >= 6
-    for duplicate in duplicates:
-        original = trials[duplicate_of(duplicate) or 0]
-        assert essence(duplicate)[1:] == essence(original)[1:]
-        assert not sweep.trial_folder(duplicate.number).exists()
-    assert {row["duplicate_of"] for row in table(sweep, open_study(sweep))} == {None, *map(duplicate_of, duplicates)}
+@pytest.mark.parametrize("sampler", ["random", "tpe", "grid", "nsga2"])
+def test_a_space_smaller_than_n_trials_ends_when_every_valid_point_is_tried_once(workspace: Path, sampler: str) -> None:
+    space = {"train": {"data": {"batch_size": [2, 4]}, "model": {"n_embd": [8, 12], "n_head": [2, 3]}}}
+    trials = run(small(n_trials=50, sampler=sampler, pruner="none", tokens=64, eval_tokens=64, space=space))
+    points = {tuple(trial.params.values()) for trial in trials}
+    assert points == {(batch, *model) for batch in (2, 4) for model in ((8, 2), (12, 2), (12, 3))}
+    assert len(trials) == 6
+    assert all(trial.state is COMPLETE for trial in trials)
+
+
+def test_a_duplicate_of_an_earlier_version_uses_up_no_trial(workspace: Path) -> None:
+    sweep = small(n_trials=2, space={"train": {"data": {"batch_size": [2, 4]}}})
+    study = begin(sweep)
+    with claim_next_trial(sweep, study) as first:
+        assert first
+        study.tell(first.number, 1.5)
+    original = study.get_trials()[0]
+    study.add_trial(
+        optuna.trial.create_trial(
+            value=1.5, params=original.params, distributions=original.distributions, user_attrs={"twin of": 0}
+        )
+    )
+    work(sweep)
+    trials = study.get_trials()
+    assert [duplicate_of(trial) for trial in trials] == [None, 0, None]
+    assert trials[2].params != original.params
+    assert {row["duplicate_of"] for row in table(sweep, study)} == {None, 0}
 
 
 def test_a_grid_has_every_valid_combination_once(workspace: Path) -> None:
@@ -192,12 +210,13 @@ def test_a_grid_has_every_valid_combination_once(workspace: Path) -> None:
 def test_draws_that_contradict_themselves_are_not_trials(workspace: Path) -> None:
     space = {"train": {"model": {"n_embd": [8, 12, 16], "n_head": [3, 5]}}}
     trials = run(small(n_trials=3, space=space))
+    assert len(trials) == 1
     assert {(t.params["train.model.n_embd"], t.params["train.model.n_head"]) for t in trials} == {(12, 3)}
 
 
 def test_a_space_without_a_valid_point_is_an_error(workspace: Path) -> None:
     space = {"train": {"model": {"n_embd": [8, 16], "n_head": [3, 5]}}}
-    with pytest.raises(RunError, match=r"no valid point in 200 draws; the last: train\.model\.n_embd: n_embd = "):
+    with pytest.raises(RunError, match=r"no valid point found; the last: train\.model\.n_embd: n_embd = "):
         run(small(n_trials=3, space=space))
 
 
