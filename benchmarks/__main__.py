@@ -12,6 +12,7 @@ import torch
 from benchmarks import (
     ablation,
     comparing,
+    confirming,
     contention,
     finetuning,
     llama_cpp,
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "llama_cpp": llama_cpp.measure,
     "saving": saving.measure,
     "sweeping": sweeping.measure,
+    "confirming": confirming.measure,
     "finetuning": finetuning.measure,
     "contention": contention.measure,
     "comparing": comparing.measure,

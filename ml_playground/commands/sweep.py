@@ -6,11 +6,20 @@ import argparse
 
 from ml_playground.commands.verb import Verb, experiment_arguments, verbs
 
+_EXAMPLES = """\
+examples:
+  mlp sweep bundestag_char --sweep batching           search, or resume a search that was stopped
+  mlp sweep bundestag_char --sweep batching --json    the results for programs; trains only what is not done yet
+
+Results are in outputs/sweeps/EXPERIMENT-NAME: report.html, leaderboard.csv, and best.toml, an experiment file.
+"""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the experiment arguments and ``--sweep``."""
     experiment_arguments(parser)
     parser.add_argument("--sweep", required=True, metavar="NAME", help="a name from sweeps")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON when the sweep has ended")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -18,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     from ml_playground.sweeping.run import run_sweep
     from ml_playground.sweeping.sweep import load_sweep
 
-    run_sweep(load_sweep(options.sweep, options.experiment, options.exp_config))
+    run_sweep(load_sweep(options.sweep, options.experiment, options.exp_config), json=options.json)
 
 
-verbs.register("sweep")(Verb("search for better values, or resume a search", run, arguments))
+verbs.register("sweep")(Verb("search for better values, or resume a search", run, arguments, _EXAMPLES))

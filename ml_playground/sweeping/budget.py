@@ -109,6 +109,8 @@ def plan_budget(base: ExperimentConfig, config: SweepConfig, space: Space) -> Bu
             keys, f"a trial of {tokens:,} tokens ends before its first evaluation, after {eval_tokens:,} (eval_tokens)"
         )
     shortest = _shortest_block(base, space)
+    if config.baseline:
+        shortest = min(shortest, base.train.data.block_size)
     eval_block_size = config.eval_block_size or min(shortest, runtime.eval_block_size or shortest)
     if eval_block_size > shortest:
         raise SettingError(

@@ -16,7 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 from ml_playground.config import ExperimentConfig
 from ml_playground.durable import is_locked, lock
 from ml_playground.runs.folder import LOCK, writing
-from ml_playground.sweeping.points import count_trained
+from ml_playground.sweeping.confirmation import Run, pending_runs
+from ml_playground.sweeping.points import count_trained, values_of
 from ml_playground.sweeping.proposal import propose
 from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.sweep import Sweep
@@ -48,7 +49,33 @@ def claim_next_trial(sweep: Sweep, study: optuna.Study) -> Generator[Claim | Non
             trial = next(iter(interrupted_trials(sweep, study)), None) or _new(sweep, study)
             if trial:
                 held.enter_context(writing(sweep.trial_folder(trial.number)))
-        yield Claim(trial.number, trial.params, sweep.trial_config(trial.number, trial.params)) if trial else None
+        yield _claim(sweep, trial) if trial else None
+
+
+@contextlib.contextmanager
+def claim_next_run(sweep: Sweep, study: optuna.Study) -> Generator[Run | None]:
+    """Claim the next run of the confirmation for the duration of the context; None if all are done or claimed.
+
+    The caller has found no trial left to claim.
+    """
+    with contextlib.ExitStack() as held:
+        with claim_lock(sweep):
+            run = next(iter(unclaimed_runs(sweep, study)), None)
+            if run:
+                held.enter_context(writing(run.folder(sweep)))
+        yield run
+
+
+def unclaimed_runs(sweep: Sweep, study: optuna.Study) -> list[Run]:
+    """Return runs of the confirmation that no process works on. The caller must hold :func:`claim_lock`."""
+    free = {run.key for run in pending_runs(sweep, study) if not is_locked(run.folder(sweep) / LOCK)}
+    # Query again, as for interrupted trials.
+    return [run for run in pending_runs(sweep, study) if run.key in free]
+
+
+def _claim(sweep: Sweep, trial: FrozenTrial) -> Claim:
+    params = values_of(trial)
+    return Claim(trial.number, params, sweep.trial_config(trial.number, params))
 
 
 def interrupted_trials(sweep: Sweep, study: optuna.Study) -> list[FrozenTrial]:

@@ -64,6 +64,12 @@ class SweepConfig:
     """Search space by experiment key: a list of choices, or ``{low, high, step, log}``."""
     n_trials: int | None = bounded(None, ge=1, le=100_000)
     """Total number of trials, over all starts of the sweep. Defaults to all valid combinations of a grid."""
+    baseline: bool = True
+    """Whether the first trial has the experiment's own values, with which the others are compared. It is counted in
+    ``n_trials`` and never pruned."""
+    confirm: dict[str, int] = field(default_factory=dict[str, int])
+    """``{ top = 3, seeds = 3 }`` trains the best 3 trials and the baseline to the end on 3 seeds that the search has
+    not used, and ranks them by their means. Defaults to no confirmation."""
     sampler: SamplerKind = SamplerKind.tpe
     pruner: PrunerKind | None = None
     """Defaults to ``hyperband``, or to ``none`` with two objectives."""

@@ -8,8 +8,10 @@ from typing import Self
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ml_playground.sweeping.confirmation import read_confirmation
+from ml_playground.sweeping.gain import find_baseline, show_gain
 from ml_playground.sweeping.names import short_names, show_params, show_scores, show_value
-from ml_playground.sweeping.points import count_trained
+from ml_playground.sweeping.points import count_trained, values_of
 from ml_playground.sweeping.progress import Progress, trained_tokens
 from ml_playground.sweeping.ranking import ranked, status
 from ml_playground.sweeping.storage import StudyError
@@ -29,6 +31,7 @@ class SweepDisplay:
         self._study = study
         self._names = short_names(sweep.space)
         self._seen: dict[int, TrialState] = {}
+        self._confirmed = 0
         self._live = LiveTable()
         self._progress = Progress(sweep, study.get_trials(deepcopy=False))
 
@@ -41,11 +44,16 @@ class SweepDisplay:
             f" {sweep.pruner.name}, {sweep.config.workers} at a time; evaluated every {budget.eval_tokens:,} tokens"
             f" with {budget.eval_block_size} tokens of context"
         )
+        if sweep.baseline is not None:
+            values = show_params(sweep.baseline, self._names)
+            say(f"baseline: the experiment's own values are the first trial, which is not pruned: {values}")
         if (sweep.config.n_trials or 0) > sweep.n_trials:
             say(
                 f"the space has {sweep.n_trials} points, fewer than n_trials = {sweep.config.n_trials}: the sweep ends"
                 " when all of them are tried"
             )
+        if sweep.config.confirm:
+            say(self._confirmation_budget())
         curves = shlex.join(["tensorboard", "--logdir", str(sweep.folder)])
         say(f"sweep folder: {sweep.folder}  (curves: {curves})")
         if trials:
@@ -56,12 +64,26 @@ class SweepDisplay:
         self._live.__enter__()
         return self
 
+    def _confirmation_budget(self) -> str:
+        top, seeds = self._sweep.config.confirm["top"], len(self._sweep.fresh_seeds)
+        own, runs = ("", top * seeds) if self._sweep.baseline is None else (" and your values", (top + 1) * seeds)
+        return (
+            f"confirmation: the best {top}{own} on {seeds} fresh seeds each, at the end: {runs} runs, up to"
+            f" {short(runs * self._sweep.budget.tokens)} tokens more; the search has up to"
+            f" {short(self._sweep.n_trials * self._sweep.budget.tokens)} without pruning"
+        )
+
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         try:
             if not isinstance(error, StudyError):  # an update would wait for the database again
                 self.update()
         finally:
             self._live.__exit__()
+
+    @property
+    def ended(self) -> int:
+        """Number of trials, and of runs of the confirmation, that have ended."""
+        return sum(state.is_finished() for state in self._seen.values()) + self._confirmed
 
     def update(self) -> None:
         """Refresh the display from the study."""
@@ -70,21 +92,34 @@ class SweepDisplay:
             if self._seen.get(trial.number) is not trial.state:
                 self._seen[trial.number] = trial.state
                 self._tell(trial, trials)
+        self._tell_confirmation()
         if self._live.is_shown:
             self._live.update(self._table(trials), self._summary(trials))
+
+    def _tell_confirmation(self) -> None:
+        confirmation = read_confirmation(self._sweep, self._study) if self._sweep.config.confirm else None
+        if confirmation is None:
+            return
+        ended = sum(len(each.scores) + len(each.reasons) for each in confirmation.candidates)
+        if ended != self._confirmed:
+            self._confirmed = ended
+            say(f"confirmation: {ended} of {ended + confirmation.pending} runs done")
 
     def _tell(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> None:
         if trial.state.is_finished():
             done = [other for other in trials if other.state.is_finished()]
             say(f"trial {trial.number}: {status(trial, self._sweep)}{self._best(done)}; {self._summary(trials)}")
         elif not console.is_terminal:
-            say(f"trial {trial.number}: {show_params(trial.params, self._names)}")
+            own = "your own values, " if self._sweep.is_baseline(values_of(trial)) else ""
+            say(f"trial {trial.number}: {own}{show_params(values_of(trial), self._names)}")
 
     def _best(self, done: list[FrozenTrial]) -> str:
         complete = [trial for trial in ranked(self._sweep, self._study, done) if trial.state is TrialState.COMPLETE]
         if not complete:
             return ""
-        return f"; best so far: trial {complete[0].number}, {show_scores(complete[0], self._sweep)}"
+        best = complete[0]
+        gain = show_gain(self._sweep, best, find_baseline(self._sweep, self._study.get_trials(deepcopy=False)))
+        return f"; best so far: trial {best.number}, {show_scores(best, self._sweep)}{gain and f', {gain}'}"
 
     def _summary(self, trials: list[FrozenTrial]) -> str:
         done = count_trained(trial for trial in trials if trial.state.is_finished())
@@ -104,7 +139,7 @@ class SweepDisplay:
             tokens = trained_tokens(self._sweep, trial)
             cells = (
                 str(trial.number),
-                *(show_value(trial.params.get(key, "")) for key in self._names),
+                *(show_value(values_of(trial).get(key, "")) for key in self._names),
                 short(tokens),
                 f"{100 * tokens / self._sweep.budget.tokens:.0f}",
                 *self._values(trial),

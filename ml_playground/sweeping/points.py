@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from optuna.trial import FrozenTrial
+
+from ml_playground.sweeping.space import Params
 
 Point = tuple[tuple[str, object], ...]
 """Values by dotted key, sorted by key."""
 
+OUTSIDE = "values outside the space"
+"""User attribute: values of a baseline that the space does not contain. It has no parameters in the study, so that no
+sampler takes it for an observation."""
+LEARNING_RATE = "learning rate"
+"""User attribute: the peak learning rate that the trial uses, after scaling."""
 _DUPLICATE, _DUPLICATE_0_1 = "duplicate of", "twin of"
 """User attribute: number of the earlier trial with the same values, whose result this one has copied. Version 0.1 wrote
 the second name; both are read only, as duplicates are no longer recorded."""
@@ -17,6 +25,17 @@ the second name; both are read only, as duplicates are no longer recorded."""
 def point_of(params: Mapping[str, object]) -> Point:
     """Return the point with these values. Floats are rounded, as 0.1 + 0.2 and 0.3 are the same step of a range."""
     return tuple((key, _rounded(value)) for key, value in sorted(params.items()))
+
+
+def values_of(trial: FrozenTrial) -> Params:
+    """Return the values of the searched settings by dotted key."""
+    return cast("Params", trial.user_attrs.get(OUTSIDE, trial.params))
+
+
+def find_point(trials: Iterable[FrozenTrial], params: Params) -> FrozenTrial | None:
+    """Return the first trial with these values; None if there is none."""
+    point = point_of(params)
+    return next((trial for trial in trials if point_of(values_of(trial)) == point), None)
 
 
 def duplicate_of(trial: FrozenTrial) -> int | None:

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ml_playground.errors import RunError
 from ml_playground.ranges import SettingError
 from ml_playground.sweeping.config import SamplerKind
-from ml_playground.sweeping.points import Point, point_of
+from ml_playground.sweeping.points import LEARNING_RATE, OUTSIDE, Point, point_of, values_of
 from ml_playground.sweeping.samplers import build_sampler
 from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.study import in_memory
@@ -36,16 +36,19 @@ def propose(sweep: Sweep, study: optuna.Study) -> FrozenTrial | None:
         RunError: If the space has no valid point, or too few to find one.
     """
     trials = study.get_trials(deepcopy=False)
-    known = {point_of(trial.params) for trial in trials}
+    known = {point_of(values_of(trial)) for trial in trials}
+    if sweep.baseline is not None and point_of(sweep.baseline) not in known:
+        return _baseline(sweep, sweep.baseline)
     problem: SettingError | None = None
     for drawn in _draws(sweep, study, known):
         if point_of(drawn.params) in known:
             continue
         try:
-            sweep.trial_config(len(trials), drawn.params)
+            config = sweep.trial_config(len(trials), drawn.params)
         except SettingError as error:
             problem = error
             continue
+        drawn.user_attrs[LEARNING_RATE] = config.train.optim.learning_rate
         return drawn
     if problem and not (known and sweep.space.is_countable):
         raise RunError(f"{sweep.document.name}: space: no valid point found; the last: {problem.keys[0]}: {problem}")
@@ -58,7 +61,7 @@ def _draws(sweep: Sweep, study: optuna.Study, known: set[Point]) -> Iterator[Fro
         yield from (_running(sweep, point) for point in sweep.grid)
         return
     few = sweep.space.is_countable and sweep.space.count <= _FEW
-    copy = in_memory(study)
+    copy = in_memory(study, sampled=True)
     for draw in range(_SAMPLED if few else _SAMPLED + _RANDOM):
         # Use a different seed for each draw, otherwise workers and restarts would draw the same points. Seeds are
         # hashed, not added: otherwise a sweep with the next seed would draw the same trials, shifted by one.
@@ -71,6 +74,12 @@ def _draws(sweep: Sweep, study: optuna.Study, known: set[Point]) -> Iterator[Fro
         left = [point for point in sweep.space.points() if point_of(point) not in known]
         random.Random(f"{sweep.config.seed} {number}").shuffle(left)  # noqa: S311  # not a secret
         yield from (_running(sweep, point) for point in left)
+
+
+def _baseline(sweep: Sweep, values: Params) -> FrozenTrial:
+    if sweep.space.contains(values):
+        return _running(sweep, values)
+    return create_trial(state=TrialState.RUNNING, user_attrs={OUTSIDE: values})
 
 
 def _running(sweep: Sweep, params: Params, system_attrs: dict[str, object] | None = None) -> FrozenTrial:

@@ -34,6 +34,11 @@ def ranked(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) -> list
     return sorted(trials, key=key)
 
 
+def last_value(trial: FrozenTrial) -> float | None:
+    """Return the last value that a trial reported; None if there is none."""
+    return None if trial.last_step is None else trial.intermediate_values[trial.last_step]
+
+
 def status(trial: FrozenTrial, sweep: Sweep) -> str:
     """Describe the state and result of a trial."""
     number = duplicate_of(trial)

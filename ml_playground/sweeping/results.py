@@ -1,12 +1,11 @@
-"""Results of a sweep: ``leaderboard.csv``, ``best.toml`` and ``report.html``."""
+"""Results of a sweep: ``leaderboard.csv``, ``best.toml`` and ``report.html``, and the best trial in a few lines."""
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from collections import Counter
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -15,66 +14,118 @@ from ml_playground.composition.snapshot import snapshot
 from ml_playground.durable import write_text
 from ml_playground.errors import RunError, printable
 from ml_playground.runs.listing import OUTPUTS
+from ml_playground.sweeping.confirmation import Candidate, Confirmation, read_confirmation, show_difference
+from ml_playground.sweeping.gain import find_baseline, show_gain
+from ml_playground.sweeping.leaderboard import leaderboard, to_csv
 from ml_playground.sweeping.names import short_names, show_params, show_scores
-from ml_playground.sweeping.points import duplicate_of
+from ml_playground.sweeping.points import values_of
 from ml_playground.sweeping.ranking import ranked
-from ml_playground.sweeping.report import render_report
 from ml_playground.sweeping.study import DIVERGED, OUT_OF_MEMORY, reason
 from ml_playground.sweeping.sweep import Sweep
 from ml_playground.terminal.console import say
 
 
-def write_results(sweep: Sweep, study: optuna.Study) -> None:
-    """Write the three files, replacing existing ones, and report the best trial.
+@dataclass(frozen=True)
+class Results:
+    """What a sweep has found so far."""
+
+    sweep: Sweep
+    study: optuna.Study
+    trials: Sequence[FrozenTrial]
+    """Best first; the confirmed ones before the others."""
+    baseline: FrozenTrial | None
+    confirmation: Confirmation | None
+
+    @property
+    def best(self) -> FrozenTrial | None:
+        """The best trial, by its confirmed mean if there is one; None if no trial is complete."""
+        first = self.trials[0] if self.trials else None
+        return first if first and first.state is TrialState.COMPLETE else None
+
+    @property
+    def confirmed(self) -> Candidate | None:
+        """The best trial's runs on fresh seeds, once all of the confirmation have ended."""
+        return self.confirmation.best if self.confirmation else None
+
+    @property
+    def command(self) -> str:
+        """Command that trains the best values."""
+        path = str(self.sweep.folder / "best.toml")
+        return shlex.join(["mlp", "train", self.sweep.budget.base.experiment, "--exp-config", path])
+
+    @property
+    def answer(self) -> list[str]:
+        """The best trial, and whether it is better than the experiment's values, as sentences."""
+        sweep, best = self.sweep, self.best
+        if best is None:
+            return [f"no trial has a score yet: {_fates(self.trials)}"]
+        gain = show_gain(sweep, best, self.baseline)
+        params = show_params(values_of(best), short_names(sweep.space))
+        lines = [f"best: trial {best.number}, {show_scores(best, sweep)}{gain and f', {gain}'}, with {params}"]
+        return [*lines, *self._confirmed_lines()]
+
+    def _confirmed_lines(self) -> list[str]:
+        if self.confirmation is None:
+            return []
+        best = self.confirmed
+        if best is None:
+            failed = [reason for each in self.confirmation.candidates for reason in each.reasons]
+            why = f"{self.confirmation.pending} runs are left" if self.confirmation.pending else failed[0]
+            return [f"not confirmed: {why}"]
+        seeds = len(best.scores)
+        metric = self.sweep.objectives[0]
+        lines = [
+            f"confirmed on {seeds} fresh seeds: {metric} {best.mean:.4f} on average; the search had seen"
+            f" {best.trial.values[0]:.4f}, as the best of many trials is partly luck ({best.optimism:+.4f})"
+        ]
+        if difference := self.confirmation.differences.get(best.trial.number):
+            lines.append(show_difference(self.sweep, difference, seeds))
+        elif best is self.confirmation.baseline:
+            lines.append("your own values are the best of those confirmed")
+        return lines
+
+
+def read_results(sweep: Sweep, study: optuna.Study) -> Results:
+    """Return the results so far."""
+    trials = ranked(sweep, study, study.get_trials(deepcopy=False))
+    confirmation = read_confirmation(sweep, study)
+    if confirmation and confirmation.best:
+        first = [candidate.trial.number for candidate in confirmation.candidates if candidate.is_confirmed]
+        trials.sort(key=lambda trial: first.index(trial.number) if trial.number in first else len(first))
+    return Results(sweep, study, trials, find_baseline(sweep, trials), confirmation)
+
+
+def write_results(sweep: Sweep, study: optuna.Study) -> Results:
+    """Write the files, replacing existing ones. Without a complete trial, there is no ``best.toml``."""
+    from ml_playground.sweeping.report import render_report  # imports Plotly, which takes longer than the rest
+
+    results = read_results(sweep, study)
+    rows = leaderboard(sweep, study, results.trials, results.confirmation)
+    write_text(sweep.folder / "leaderboard.csv", to_csv(rows))
+    if results.best:
+        write_text(sweep.folder / "best.toml", _best_toml(results, results.best))
+    write_text(sweep.folder / "report.html", render_report(results, rows))
+    return results
+
+
+def tell_results(results: Results) -> None:
+    """Report the best trial.
 
     Raises:
-        RunError: If all trials are finished and none has a score; the leaderboard is still written.
+        RunError: If all trials are finished and none has a score.
     """
-    trials = ranked(sweep, study, study.get_trials(deepcopy=False))
-    rows = leaderboard(sweep, study, trials)
-    write_text(sweep.folder / "leaderboard.csv", _csv(rows))
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    if not complete:
-        table = sweep.folder / "leaderboard.csv"
-        if any(trial.state is TrialState.RUNNING for trial in trials):
-            say(f"no trial has a score yet; see {table}")
-            return
-        raise RunError(f"{sweep.folder}: no trial has a score: {_fates(trials)}; see the reasons in {table}")
-    best = complete[0]
-    write_text(sweep.folder / "best.toml", _best_toml(sweep, best))
-    write_text(sweep.folder / "report.html", render_report(sweep, study, rows))
-    params = show_params(best.params, short_names(sweep.space))
-    say(f"best: trial {best.number}, {show_scores(best, sweep)}, with {params}")
-    say(f"report: {sweep.folder / 'report.html'}  (table: {sweep.folder / 'leaderboard.csv'})")
-    again = shlex.join(["mlp", "train", sweep.budget.base.experiment, "--exp-config", str(sweep.folder / "best.toml")])
-    say(f"train it again: {again}")
+    folder = results.sweep.folder
+    if not results.best and not any(trial.state is TrialState.RUNNING for trial in results.trials):
+        fates = _fates(results.trials)
+        raise RunError(f"{folder}: no trial has a score: {fates}; see the reasons in {folder / 'leaderboard.csv'}")
+    for line in results.answer:
+        say(line)
+    say(f"report: {folder / 'report.html'}  (table: {folder / 'leaderboard.csv'})")
+    if results.best:
+        say(f"train it again: {results.command}")
 
 
-def leaderboard(sweep: Sweep, study: optuna.Study, trials: list[FrozenTrial]) -> list[dict[str, object]]:
-    """Return one row per trial, best first."""
-    front = {trial.number for trial in study.best_trials}
-    rows: list[dict[str, object]] = []
-    for rank, trial in enumerate(trials, start=1):
-        complete = trial.state is TrialState.COMPLETE
-        scores = trial.values if complete and trial.values else [None] * len(sweep.objectives)
-        rows.append(
-            {
-                "rank": rank,
-                "trial": trial.number,
-                "status": trial.state.name.lower(),
-                **dict(zip(sweep.objectives, scores, strict=True)),
-                **({"pareto": trial.number in front} if len(sweep.objectives) > 1 else {}),
-                **{key: trial.params.get(key) for key in sweep.space.leaves},
-                "tokens": sweep.budget.tokens if complete else trial.last_step or 0,
-                "reason": reason(trial),
-                "duplicate_of": duplicate_of(trial),
-                "folder": sweep.trial_folder(trial.number),
-            }
-        )
-    return rows
-
-
-def _fates(trials: list[FrozenTrial]) -> str:
+def _fates(trials: Sequence[FrozenTrial]) -> str:
     """Summarize outcomes, such as ``2 diverged, 1 failed``, most frequent first."""
     fates = Counter(_fate(trial) for trial in trials)
     return ", ".join(f"{count} {fate}" for fate, count in fates.most_common())
@@ -83,21 +134,17 @@ def _fates(trials: list[FrozenTrial]) -> str:
 def _fate(trial: FrozenTrial) -> str:
     if trial.state is TrialState.FAIL:
         return "failed"
+    if trial.state is TrialState.RUNNING:
+        return "running"
     return next((fate for fate in (DIVERGED, OUT_OF_MEMORY) if fate in reason(trial)), "pruned")
 
 
-def _csv(rows: list[dict[str, object]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _best_toml(sweep: Sweep, best: FrozenTrial) -> str:
-    config = sweep.trial_config(best.number, best.params)
-    folder: Path = OUTPUTS / f"{sweep.folder.name}-best"
-    config.train.runtime.out_dir = config.sample.runtime.out_dir = folder
+def _best_toml(results: Results, best: FrozenTrial) -> str:
+    sweep = results.sweep
+    config = sweep.trial_config(best.number, values_of(best))
+    config.train.runtime.out_dir = config.sample.runtime.out_dir = OUTPUTS / f"{sweep.folder.name}-best"
+    confirmed = results.confirmed
+    seeds = f" {confirmed.mean:.4f} on average over {len(confirmed.scores)} fresh seeds." if confirmed else ""
     # Escape line breaks in the folder name, because a TOML comment is one line.
-    head = printable(f"# Trial {best.number} of {sweep.folder}: {show_scores(best, sweep)}.")
+    head = printable(f"# Trial {best.number} of {sweep.folder}: {show_scores(best, sweep)}.{seeds}")
     return f"{head}\n\n{snapshot(config)}"

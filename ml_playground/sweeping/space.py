@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast, get_origin
@@ -58,6 +58,9 @@ class Choices:
     def count(self) -> int:
         return len(self.values)
 
+    def contains(self, value: object) -> bool:
+        return any(type(value) is type(choice) and value == choice for choice in self.values)
+
     @property
     def distribution(self) -> BaseDistribution:
         return CategoricalDistribution(self.values)
@@ -82,6 +85,11 @@ class Range:
     def count(self) -> int:
         """Number of values with a step; 2, for both bounds, without one."""
         return 2 if self.step is None else _steps(self.low, self.high, self.step) + 1
+
+    def contains(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or (Fraction(str(value)) - Fraction(str(self.low))) % Fraction(str(self.step)) == 0
 
     @property
     def ends(self) -> list[Value]:
@@ -120,6 +128,10 @@ class Space:
     def count(self) -> int:
         """Number of points of a countable space, whether valid or not."""
         return math.prod(leaf.count for leaf in self.leaves.values())
+
+    def contains(self, params: Mapping[str, object]) -> bool:
+        """Return whether each leaf contains its value."""
+        return all(leaf.contains(params.get(key)) for key, leaf in self.leaves.items())
 
     def points(self) -> Iterator[Params]:
         """Iterate over all points of a countable space; the last key varies fastest."""

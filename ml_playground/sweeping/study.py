@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ml_playground.composition.snapshot import completed, settings
@@ -18,6 +18,8 @@ from ml_playground.sweeping.sweep import Sweep
 
 REASON = "reason"
 """User attribute: why a trial was pruned or failed."""
+PRUNED_AT = "pruned at"
+"""User attribute: tokens at which the pruner stopped the trial."""
 DIVERGED = "diverged"
 OUT_OF_MEMORY = "out of memory"
 """Keywords in reasons."""
@@ -68,12 +70,16 @@ def open_study(sweep: Sweep) -> optuna.Study:
     )
 
 
-def in_memory(study: optuna.Study, sampler: BaseSampler | None = None) -> optuna.Study:
-    """Return an in-memory copy of a study, so that changes made by an algorithm are discarded."""
+def in_memory(study: optuna.Study, *, sampled: bool = False) -> optuna.Study:
+    """Return an in-memory copy of a study, so that changes made by an algorithm are discarded.
+
+    Args:
+        sampled: Leave out trials that are not of the space, which change the numbers of the others.
+    """
     copy = optuna.create_study(
-        study_name=study.study_name, directions=study.directions, pruner=study.pruner, sampler=sampler
+        study_name=study.study_name, directions=study.directions, pruner=study.pruner, sampler=RandomSampler()
     )
-    copy.add_trials(study.get_trials(deepcopy=False))
+    copy.add_trials(trial for trial in study.get_trials(deepcopy=False) if trial.params or not sampled)
     return copy
 
 

@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.errors import RunError
 from ml_playground.runs.manifest import read_step
-from ml_playground.sweeping.claim import claim_lock, interrupted_trials
+from ml_playground.sweeping.claim import claim_lock, interrupted_trials, unclaimed_runs
+from ml_playground.sweeping.confirmation import pending_runs
 from ml_playground.sweeping.engines.base import LOG, TRIAL_FAILED, Engine, Worker
 from ml_playground.sweeping.study import OUT_OF_MEMORY, end_trial, reason
 from ml_playground.sweeping.sweep import Sweep
@@ -27,6 +28,8 @@ class Supervisor:
         self._engine = engine
         self._workers: list[Worker] = []
         self._failed_before = {trial.number for trial in self._trials(TrialState.FAIL)}
+        self._idle = False
+        """Whether a worker has found no trial left to claim."""
         self._deaths: Counter[tuple[int, int | None]] = Counter()
 
     def __enter__(self) -> Self:
@@ -55,19 +58,22 @@ class Supervisor:
             self._workers.remove(worker)
             if problem := self._engine.problem():
                 raise problem
+            self._idle = self._idle or worker.exit_code == 0
             if worker.exit_code:
                 self._judge(worker.exit_code)
                 self._workers.append(self._engine.start())
         if len(self._workers) < self._sweep.config.workers and self._is_work_left():
             self._workers.append(self._engine.start())
-        return bool(self._workers or self._trials(TrialState.RUNNING))
+        if self._workers or self._trials(TrialState.RUNNING):
+            return True
+        return self._idle and bool(pending_runs(self._sweep, self._study))
 
     def _is_work_left(self) -> bool:
-        """Return whether there are trials whose process, here or elsewhere, has died."""
-        if not self._trials(TrialState.RUNNING):
+        """Return whether there are trials whose process has died, or runs of the confirmation that nobody works on."""
+        if not self._trials(TrialState.RUNNING) and not (self._idle and pending_runs(self._sweep, self._study)):
             return False
         with claim_lock(self._sweep):
-            return bool(interrupted_trials(self._sweep, self._study))
+            return bool(interrupted_trials(self._sweep, self._study) or unclaimed_runs(self._sweep, self._study))
 
     def _judge(self, code: int) -> None:
         if code == TRIAL_FAILED:

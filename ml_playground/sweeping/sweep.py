@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +17,10 @@ from ml_playground.errors import ConfigError
 from ml_playground.ranges import SettingError
 from ml_playground.runs.listing import OUTPUTS
 from ml_playground.sweeping.budget import Budget, plan_budget
+from ml_playground.sweeping.checks import check_confirmation
 from ml_playground.sweeping.config import Direction, PrunerKind, SamplerKind, SweepConfig
-from ml_playground.sweeping.space import Params, Range, Space, read_space
+from ml_playground.sweeping.points import point_of
+from ml_playground.sweeping.space import Params, Range, Space, Value, read_space
 from ml_playground.sweeping.storage import Database, parse_storage
 
 VAL_LOSS = "val_loss"
@@ -39,6 +42,8 @@ class Sweep:
     budget: Budget
     grid: list[Params]
     """All valid points for the grid sampler; empty for other samplers."""
+    baseline: Params | None
+    """The experiment's own values of the searched settings that it sets; None if they are not a trial."""
 
     @property
     def folder(self) -> Path:
@@ -59,6 +64,8 @@ class Sweep:
     def n_trials(self) -> int:
         """Total number of trials: as many as configured, but no more than the space has points."""
         points = len(self.grid) or (self.space.count if self.space.is_countable else None)
+        if points and self.baseline is not None and not self.space.contains(self.baseline):
+            points += 1
         wanted = self.config.n_trials or points
         assert wanted is not None
         return wanted if points is None else min(wanted, points)
@@ -78,6 +85,16 @@ class Sweep:
     def pruner(self) -> PrunerKind:
         """Pruner that stops unpromising trials."""
         return self.config.pruner or (PrunerKind.none if len(self.objectives) > 1 else PrunerKind.hyperband)
+
+    @property
+    def fresh_seeds(self) -> list[int]:
+        """Seeds of the confirmation, which differ from that of the trials; empty without one."""
+        first = self.budget.base.train.runtime.seed + 1
+        return list(range(first, first + self.config.confirm.get("seeds", 0)))
+
+    def is_baseline(self, params: Params) -> bool:
+        """Return whether these are the experiment's own values, in a sweep that starts with them."""
+        return self.baseline is not None and point_of(params) == point_of(self.baseline)
 
     def trial_folder(self, number: int) -> Path:
         """Return the run folder of a trial."""
@@ -106,6 +123,7 @@ def load_sweep(name: str, experiment: str, exp_config: Path | None = None) -> Sw
     space = read_space(document, composition.schema)
     _check_sampler(document, config, space)
     _check_storage(document, config)
+    check_confirmation(document, config, space)
     try:
         base = composition.resolve()
     except SettingError as error:
@@ -116,8 +134,9 @@ def load_sweep(name: str, experiment: str, exp_config: Path | None = None) -> Sw
     except SettingError as error:
         raise _blamed(document, error) from None
     _check_values(document, space, composition, budget)
+    baseline = _baseline(document, space, composition, budget) if config.baseline else None
     grid = _grid(document, space, composition, budget) if config.sampler is SamplerKind.grid else []
-    return Sweep(name, document, config, space, composition, budget, grid)
+    return Sweep(name, document, config, space, composition, budget, grid, baseline)
 
 
 def _check_objective(document: Document, config: SweepConfig) -> None:
@@ -196,6 +215,27 @@ def _grid(document: Document, space: Space, composition: Composition, budget: Bu
             "space", "no combination is valid; see the ranges and conflicts in the experiment's schema"
         )
     return points
+
+
+def _baseline(document: Document, space: Space, composition: Composition, budget: Budget) -> Params:
+    """Return the experiment's own values of the searched settings.
+
+    Raises:
+        ConfigError: If the experiment cannot be a trial of this sweep.
+    """
+    values = {key: value for key in space.leaves if (value := _plain(composition.get(key))) is not None}
+    try:
+        budget.settings(composition, values, Path())
+    except SettingError as error:
+        problem = f"the experiment itself cannot be a trial: {error.keys[0]}: {error.problem}; set baseline = false"
+        raise document.error("baseline", problem) from None
+    return values
+
+
+def _plain(value: object) -> Value | None:
+    if isinstance(value, Enum):
+        return value.name
+    return value if isinstance(value, (int, float, str, type(None))) else str(value)
 
 
 def _blamed(document: Document, error: SettingError) -> ConfigError:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import math
 import traceback
+from collections.abc import Generator
 from pathlib import Path
 
 import optuna
@@ -25,11 +26,15 @@ from ml_playground.experiments.prepare import prepare
 from ml_playground.runs.manifest import Origin
 from ml_playground.runs.train import train_in_folder
 from ml_playground.sweeping.claim import Claim
+from ml_playground.sweeping.confirmation import Run, record
 from ml_playground.sweeping.metrics import score
+from ml_playground.sweeping.points import values_of
+from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.storage import StudyError
 from ml_playground.sweeping.study import (
     DIVERGED,
     OUT_OF_MEMORY,
+    PRUNED_AT,
     REASON,
     end_trial,
     find_trial,
@@ -42,9 +47,7 @@ from ml_playground.training.config import TrainConfig
 from ml_playground.training.device import choose_hardware
 from ml_playground.training.memory import exhausted
 from ml_playground.training.state import Progress
-
-_PRUNED_AT = "pruned at"
-"""User attribute: tokens at which the pruner stopped the trial."""
+from ml_playground.training.trainer import Observer
 
 
 class TrialFailedError(RunError):
@@ -75,11 +78,7 @@ class TrialRunner:
             Stopped: If a signal was received; the trial stays in state RUNNING as well.
         """
         folder = self._sweep.trial_folder(claim.number)
-        with (
-            (folder / "console.log").open("a", encoding="utf-8") as log,
-            contextlib.redirect_stdout(log),
-            contextlib.redirect_stderr(log),
-        ):
+        with _console(folder):
             try:
                 pruned = None if self._train(claim) else reason(find_trial(self._study, claim.number))
             except (OSError, CheckpointError, StudyError):
@@ -93,12 +92,40 @@ class TrialRunner:
                     raise TrialFailedError(f"trial {claim.number}: {_one_line(error)}") from error
             self._finish(claim, folder, pruned)
 
+    def confirm(self, run: Run) -> None:
+        """Train a claimed run of the confirmation, resuming it if it was started, and record its score.
+
+        Raises:
+            TrialFailedError, OSError, CheckpointError, StudyError, Stopped: As for :meth:`run`.
+        """
+        config, folder = run.config(self._sweep), run.folder(self._sweep)
+        with _console(folder):
+            try:
+                self._fit(config, values_of(run.trial), lambda _: True)
+            except (OSError, CheckpointError, StudyError):
+                raise
+            except Exception as error:
+                why = _reason_to_prune(error, config.train)
+                record(self._study, run, None, why or _one_line(error))
+                if why is None:
+                    if not isinstance(error, PlaygroundError):
+                        traceback.print_exc()
+                    raise TrialFailedError(f"{folder}: {_one_line(error)}") from error
+                gc.collect()
+                return
+            value = score(folder, self._sweep.objectives[0])
+            finite = math.isfinite(value)
+            record(self._study, run, value if finite else None, "" if finite else f"{DIVERGED}: it is not finite")
+
     def _train(self, claim: Claim) -> bool:
-        runtime = claim.config.train.runtime
-        observer = _Observer(self._sweep, self._study, claim.number, runtime.max_iters)
+        observer = _Observer(self._sweep, self._study, claim, claim.config.train.runtime.max_iters)
+        return self._fit(claim.config, claim.params, observer)
+
+    def _fit(self, config: ExperimentConfig, params: Params, observer: Observer) -> bool:
+        """Train in the run folder, and return whether training reached its end."""
+        runtime = config.train.runtime
         hardware = choose_hardware(runtime.device, runtime.dtype, runtime.threads or self._threads)
-        dataset, origin = self._dataset(claim.config), Origin(claim.params)
-        return not train_in_folder(claim.config, dataset, hardware, observer, origin).pruned
+        return not train_in_folder(config, self._dataset(config), hardware, observer, Origin(params)).pruned
 
     def _dataset(self, config: ExperimentConfig) -> PreparedDataset:
         # Checking whether the source has changed reads it; once for all trials is enough.
@@ -123,13 +150,26 @@ class TrialRunner:
             )
 
 
+@contextlib.contextmanager
+def _console(folder: Path) -> Generator[None]:
+    """Redirect the output of a run to its ``console.log``."""
+    with (
+        (folder / "console.log").open("a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        yield
+
+
 class _Observer:
     """Reports the evaluations of a run, with tokens as the step, and queries the pruner."""
 
-    def __init__(self, sweep: Sweep, study: optuna.Study, number: int, max_iters: int) -> None:
+    def __init__(self, sweep: Sweep, study: optuna.Study, claim: Claim, max_iters: int) -> None:
+        number = claim.number
         self._sweep = sweep
         self._study = study
         self._number = number
+        self._is_baseline = sweep.is_baseline(claim.params)
         self._max_iters = max_iters
         self._trial = open_trial(study, number)
 
@@ -144,16 +184,16 @@ class _Observer:
             self._trial.report(value, place)
         if progress.step >= self._max_iters:
             return True
-        if _PRUNED_AT in frozen.user_attrs:
-            return bool(place < frozen.user_attrs[_PRUNED_AT])  # killed between decision and end of the trial
+        if PRUNED_AT in frozen.user_attrs:
+            return bool(place < frozen.user_attrs[PRUNED_AT])  # killed between decision and end of the trial
         copy = in_memory(self._study)
-        if self._study.pruner.prune(copy, copy.trials[self._number]):
+        if not self._is_baseline and self._study.pruner.prune(copy, copy.trials[self._number]):
             self._trial.set_user_attr(REASON, f"by {self._sweep.pruner.name} after {progress.tokens:,} tokens")
-            self._trial.set_user_attr(_PRUNED_AT, place)
+            self._trial.set_user_attr(PRUNED_AT, place)
         # Pruners record in the study how far a trial has come, and decide on each step only once. The decision is
         # therefore made on a copy and stored first; otherwise a kill at this point would lose it.
         self._trial.should_prune()
-        return _PRUNED_AT not in self._trial.user_attrs
+        return PRUNED_AT not in self._trial.user_attrs
 
     def _value(self, progress: Progress) -> float:
         (metric, *_) = self._sweep.objectives

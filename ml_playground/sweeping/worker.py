@@ -1,4 +1,4 @@
-"""A worker: claims trials and runs them until none are left. All workers are identical, on any machine."""
+"""A worker: claims trials, then runs of the confirmation, until none are left. All workers are identical."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 
 import torch
 
-from ml_playground.sweeping.claim import claim_next_trial
+from ml_playground.sweeping.claim import claim_next_run, claim_next_trial
 from ml_playground.sweeping.study import open_study
 from ml_playground.sweeping.sweep import Sweep
 from ml_playground.sweeping.trial import TrialRunner
@@ -14,7 +14,7 @@ from ml_playground.training.device import choose_hardware
 
 
 def work(sweep: Sweep) -> None:
-    """Run trials until all are done or claimed by other workers.
+    """Run trials, and confirm the best ones, until all are done or claimed by other workers.
 
     Raises:
         TrialFailedError: If a trial failed.
@@ -29,5 +29,10 @@ def work(sweep: Sweep) -> None:
     while True:
         with claim_next_trial(sweep, study) as claim:
             if claim is None:
-                return
+                break
             runner.run(claim)
+    while True:
+        with claim_next_run(sweep, study) as run:
+            if run is None:
+                return
+            runner.confirm(run)

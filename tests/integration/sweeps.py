@@ -10,8 +10,8 @@ import tomli_w
 from optuna.trial import FrozenTrial
 
 from ml_playground.experiments.prepare import prepare
+from ml_playground.sweeping.leaderboard import leaderboard
 from ml_playground.sweeping.ranking import ranked
-from ml_playground.sweeping.results import leaderboard
 from ml_playground.sweeping.study import create_study
 from ml_playground.sweeping.sweep import Sweep, load_sweep
 from ml_playground.sweeping.worker import work
@@ -27,7 +27,7 @@ SPACE: dict[str, object] = {
 def write_sweep(folder: Path, **fields: object) -> None:
     """``sweeps/small.toml``, and the tiny experiment where the sweep finds it."""
     (folder / "sweeps").mkdir(exist_ok=True)
-    text = tomli_w.dumps({"n_trials": 6, "space": SPACE, **fields})
+    text = tomli_w.dumps({"n_trials": 6, "baseline": False, "space": SPACE, **fields})
     (folder / "sweeps" / "small.toml").write_text(text, encoding="utf-8")
 
 

@@ -42,21 +42,26 @@ POINTS = {
     "after the pruner has noted the step": ("optuna.trial:Trial.should_prune", "after"),
     "before the outcome": ("optuna.study:Study.tell", "before"),
     "after the outcome": ("optuna.study:Study.tell", "after"),
+    "before a run of the confirmation is recorded": ("ml_playground.sweeping.trial:record", "before"),
+    "after a run of the confirmation is recorded": ("ml_playground.sweeping.trial:record", "after"),
 }
 
 
 def outcome() -> list[object]:
     """Everything about the trials but the time they took."""
-    trials = open_study(load_sweep("small", "bundestag_char", TINY)).get_trials()
+    study = open_study(load_sweep("small", "bundestag_char", TINY))
+    trials = study.get_trials()
     essence: list[object] = [
         [trial.number, trial.state.name, trial.params, trial.values, trial.intermediate_values, trial.user_attrs]
         for trial in trials
     ]
-    return [essence, [(run.folder, run.status, run.manifest.step) for run in find_runs(FOLDER)]]
+    return [essence, study.user_attrs, [(run.folder, run.status, run.manifest.step) for run in find_runs(FOLDER)]]
 
 
 def prepare_sweep(folder: Path) -> None:
-    write_sweep(folder, n_trials=N_TRIALS, pruner="successive_halving", tokens=768, eval_tokens=128, max_failures=100)
+    pruning = {"pruner": "successive_halving", "tokens": 768, "eval_tokens": 128}
+    confirm = {"top": 1, "seeds": 2}
+    write_sweep(folder, n_trials=N_TRIALS, baseline=True, confirm=confirm, max_failures=100, **pruning)
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +106,16 @@ def kill_at(folder: Path, point: str, occurrence: int) -> None:
     where, when = POINTS[point]
     hook = Hook(where, occurrence, KILL, "after" if when == "after" else "before")
     assert children.finish(folder, TINY, hook, verb="work") == -KILL, f"it was not killed {point}"
+
+
+def test_sigkill_while_results_are_written(workspace: Path, whole: tuple[list[object], list[dict[str, str]]]) -> None:
+    prepare_sweep(workspace)
+    for when in ("before", "after"):
+        hook = Hook("ml_playground.sweeping.results:write_text", 2, KILL, "before" if when == "before" else "after")
+        assert children.finish(workspace, TINY, hook, verb="sweep") == -KILL
+    assert children.finish(workspace, TINY, verb="sweep") == 0, children.log(workspace)
+    assert outcome() == whole[0]
+    assert read_table(FOLDER) == whole[1]
 
 
 def worker_pids() -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from ml_playground.errors import RunError, printable
-from ml_playground.sweeping.results import write_results
+from ml_playground.sweeping.results import tell_results, write_results
 from ml_playground.sweeping.study import REASON
 from ml_playground.sweeping.sweep import Sweep, load_sweep
 
@@ -53,7 +53,7 @@ def test_a_sweep_without_a_score_is_an_error_that_counts_the_reasons(workspace: 
         (TrialState.PRUNED, "3 workers crashed running it at step 2, the last by SIGKILL: out of memory?"),
     )
     with pytest.raises(RunError) as error:
-        write_results(sweep, study)
+        tell_results(write_results(sweep, study))
     assert str(error.value) == (
         f"{sweep.folder}: no trial has a score: 2 diverged, 2 out of memory, 1 pruned, 1 failed;"
         f" see the reasons in {sweep.folder}/leaderboard.csv"
@@ -66,8 +66,8 @@ def test_trials_that_are_still_at_work_elsewhere_may_yet_have_one(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sweep = sweep_named("s", workspace)
-    write_results(sweep, study_of((TrialState.FAIL, "ValueError: x"), (TrialState.RUNNING, "")))
-    assert "no trial has a score yet; see " in capsys.readouterr().err
+    tell_results(write_results(sweep, study_of((TrialState.FAIL, "ValueError: x"), (TrialState.RUNNING, ""))))
+    assert "no trial has a score yet: 1 failed, 1 running\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["lr?", "a#b%20c", "[red]{x}", "größe 'n' \"q\"", "two\nlines", "ü" * 60])
@@ -75,7 +75,7 @@ def test_files_have_the_names_that_the_sweep_has(
     workspace: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     sweep = sweep_named(name, workspace)
-    write_results(sweep, study_of((TrialState.COMPLETE, "")))
+    tell_results(write_results(sweep, study_of((TrialState.COMPLETE, ""))))
     assert sweep.folder == Path(f"outputs/sweeps/bundestag_char-{name}")
     assert {path.name for path in sweep.folder.iterdir()} == {"leaderboard.csv", "best.toml", "report.html"}
     best = tomllib.loads((sweep.folder / "best.toml").read_text(encoding="utf-8"))
