@@ -19,6 +19,7 @@ from ml_playground.runs.folder import LOCK, writing
 from ml_playground.sweeping.confirmation import Run, pending_runs
 from ml_playground.sweeping.points import count_trained, values_of
 from ml_playground.sweeping.proposal import propose
+from ml_playground.sweeping.retry import propose_retry
 from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.sweep import Sweep
 
@@ -92,9 +93,9 @@ def _running(study: optuna.Study) -> list[FrozenTrial]:
 def _new(sweep: Sweep, study: optuna.Study) -> FrozenTrial | None:
     """Add the next trial, and return it; None if there are enough, or no untried point is left."""
     trials = study.get_trials(deepcopy=False)
-    if count_trained(trials) >= sweep.n_trials:
-        return None
-    proposal = propose(sweep, study)
+    proposal = propose_retry(sweep, trials)
+    if proposal is None and count_trained(trials) < sweep.n_trials:
+        proposal = propose(sweep, study)
     if proposal is None:
         return None
     study.add_trial(proposal)

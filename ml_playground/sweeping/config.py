@@ -92,6 +92,11 @@ class SweepConfig:
     """Engine that starts the workers: ``local`` starts processes on this machine."""
     storage: str | None = None
     """URL of the study's database. Defaults to ``study.db`` in the sweep's folder."""
+    retry_failed: int = bounded(0, ge=0, le=100)
+    """How often a failed trial is tried again, under a new number; also those that failed before this was set."""
+    warm_start: str | None = None
+    """Folder of another sweep, such as ``outputs/sweeps/bundestag_char-batching``: its complete trials are taken over
+    if they saw the same text and budget, and are not counted in ``n_trials``."""
     max_failures: int = bounded(3, ge=1, le=100_000)
     """Number of consecutive failed trials that stops the sweep."""
 

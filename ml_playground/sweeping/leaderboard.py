@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ml_playground.sweeping.config import LrScaling
 from ml_playground.sweeping.confirmation import Confirmation
 from ml_playground.sweeping.gain import find_baseline, gains
-from ml_playground.sweeping.points import LEARNING_RATE, duplicate_of, values_of
+from ml_playground.sweeping.points import LEARNING_RATE, TAKEN_FROM, duplicate_of, values_of
 from ml_playground.sweeping.progress import trained_tokens
 from ml_playground.sweeping.ranking import last_value
 from ml_playground.sweeping.study import reason
@@ -42,10 +42,10 @@ def leaderboard(
                 **{key: values_of(trial).get(key) for key in sweep.space.leaves},
                 **_rate(sweep, trial),
                 "tokens": tokens,
-                "share": round(tokens / sweep.budget.tokens, 4),
+                "share": 1.0 if trial.state is TrialState.COMPLETE else round(tokens / sweep.budget.tokens, 4),
                 "reason": reason(trial),
                 "duplicate_of": duplicate_of(trial),
-                "folder": sweep.trial_folder(trial.number),
+                "folder": trial.user_attrs.get(TAKEN_FROM) or sweep.trial_folder(trial.number),
             }
         )
     return rows

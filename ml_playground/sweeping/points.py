@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.sweeping.space import Params
 
@@ -17,6 +17,10 @@ OUTSIDE = "values outside the space"
 sampler takes it for an observation."""
 LEARNING_RATE = "learning rate"
 """User attribute: the peak learning rate that the trial uses, after scaling."""
+RETRY_OF = "retry of"
+"""User attribute: number of the failed trial whose values this one tries again."""
+TAKEN_FROM = "taken from"
+"""User attribute: run folder of another sweep's trial, whose result this one has."""
 _DUPLICATE, _DUPLICATE_0_1 = "duplicate of", "twin of"
 """User attribute: number of the earlier trial with the same values, whose result this one has copied. Version 0.1 wrote
 the second name; both are read only, as duplicates are no longer recorded."""
@@ -33,9 +37,10 @@ def values_of(trial: FrozenTrial) -> Params:
 
 
 def find_point(trials: Iterable[FrozenTrial], params: Params) -> FrozenTrial | None:
-    """Return the first trial with these values; None if there is none."""
+    """Return the first trial with these values, preferably one that has not failed; None if there is none."""
     point = point_of(params)
-    return next((trial for trial in trials if point_of(values_of(trial)) == point), None)
+    found = (trial for trial in trials if point_of(values_of(trial)) == point)
+    return min(found, key=lambda trial: (trial.state is TrialState.FAIL, trial.number), default=None)
 
 
 def duplicate_of(trial: FrozenTrial) -> int | None:
@@ -44,9 +49,18 @@ def duplicate_of(trial: FrozenTrial) -> int | None:
     return None if number is None else int(number)
 
 
+def retry_of(trial: FrozenTrial) -> int | None:
+    """Return the number of the failed trial whose values this one tries again; None for other trials."""
+    number = trial.user_attrs.get(RETRY_OF)
+    return None if number is None else int(number)
+
+
 def count_trained(trials: Iterable[FrozenTrial]) -> int:
-    """Return the number of trials, finished or not, without duplicates."""
-    return sum(duplicate_of(trial) is None for trial in trials)
+    """Return the number of trials, finished or not, without duplicates, retries and those taken from other sweeps."""
+    return sum(
+        duplicate_of(trial) is None and retry_of(trial) is None and TAKEN_FROM not in trial.user_attrs
+        for trial in trials
+    )
 
 
 def _rounded(value: object) -> object:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.runs.manifest import find_manifest
-from ml_playground.sweeping.points import count_trained, duplicate_of
+from ml_playground.sweeping.points import TAKEN_FROM, count_trained, duplicate_of
 from ml_playground.sweeping.sweep import Sweep
 
 
 def trained_tokens(sweep: Sweep, trial: FrozenTrial) -> int:
     """Return the tokens that a trial was trained on, as far as they are recorded."""
-    if duplicate_of(trial) is not None:
+    if duplicate_of(trial) is not None or TAKEN_FROM in trial.user_attrs:
         return 0
     if trial.state is TrialState.COMPLETE:
         return sweep.budget.tokens
@@ -57,7 +57,7 @@ class Progress:
         ended = [
             self._trained(trial)
             for trial in trials
-            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and duplicate_of(trial) is None
+            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and self._trained(trial)
         ]
         running = [self._trained(trial) for trial in trials if trial.state is TrialState.RUNNING]
         left = [self._expected(ended, tokens) - tokens for tokens in running]

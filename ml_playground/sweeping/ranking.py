@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.sweeping.config import Direction
 from ml_playground.sweeping.names import show_scores
-from ml_playground.sweeping.points import duplicate_of
+from ml_playground.sweeping.points import TAKEN_FROM, duplicate_of
 from ml_playground.sweeping.study import reason
 from ml_playground.sweeping.sweep import Sweep
 
@@ -43,6 +43,8 @@ def status(trial: FrozenTrial, sweep: Sweep) -> str:
     """Describe the state and result of a trial."""
     number = duplicate_of(trial)
     duplicate = "" if number is None else f" (as trial {number}, which had the same values)"
+    if origin := trial.user_attrs.get(TAKEN_FROM):
+        duplicate = f" (taken from {origin})"
     match trial.state:
         case TrialState.COMPLETE:
             return f"{show_scores(trial, sweep)}{duplicate}"

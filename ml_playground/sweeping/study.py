@@ -15,6 +15,7 @@ from ml_playground.errors import ConfigError, RunFolderError
 from ml_playground.sweeping.samplers import build_pruner
 from ml_playground.sweeping.storage import is_unused, open_storage
 from ml_playground.sweeping.sweep import Sweep
+from ml_playground.sweeping.warm_start import take_over
 
 REASON = "reason"
 """User attribute: why a trial was pruned or failed."""
@@ -54,6 +55,7 @@ def create_study(sweep: Sweep, data: str) -> optuna.Study:
         if _GUARD not in study.user_attrs:
             study.set_user_attr(_GUARD, guard)
         _refuse_change(sweep, json.loads(study.user_attrs[_GUARD]), json.loads(guard))
+        take_over(sweep, study, json.loads(guard))
     return study
 
 

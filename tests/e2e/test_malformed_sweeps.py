@@ -202,7 +202,7 @@ def test_trials_without_their_study_are_kept(invoke: Invoke, study: Path, emptie
 
 
 def test_a_sweep_that_has_no_result_fails_each_time(invoke: Invoke, sweeps: Path) -> None:
-    text = 'sampler = "grid"\n[space]\ntrain.optim.learning_rate = [1e30, 1e31]\n'
+    text = 'sampler = "grid"\nbaseline = false\n[space]\ntrain.optim.learning_rate = [1e30, 1e31]\n'
     (sweeps / "my.toml").write_text(text, encoding="utf-8")
     for _ in range(2):
         result = invoke("mlp", "sweep", "tiny", "--sweep", "my")

@@ -67,7 +67,7 @@ def test_trials_that_are_still_at_work_elsewhere_may_yet_have_one(
 ) -> None:
     sweep = sweep_named("s", workspace)
     tell_results(write_results(sweep, study_of((TrialState.FAIL, "ValueError: x"), (TrialState.RUNNING, ""))))
-    assert "no trial has a score yet: 1 failed, 1 running\n" in capsys.readouterr().err
+    assert "no trial has a score yet: 1 running, 1 failed\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["lr?", "a#b%20c", "[red]{x}", "größe 'n' \"q\"", "two\nlines", "ü" * 60])
