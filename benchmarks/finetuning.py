@@ -169,7 +169,7 @@ def _theirs(config: mlp.ExperimentConfig) -> tuple[list[float], list[float]]:
         optim="adamw_torch_fused",
         logging_steps=1,
         save_strategy="no",
-        report_to="none",
+        report_to="tensorboard",  # as every run here
         use_cpu=True,
         bf16=train.runtime.dtype is Dtype.bfloat16,
         disable_tqdm=True,
