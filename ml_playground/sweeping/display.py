@@ -8,10 +8,11 @@ from typing import Self
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ml_playground.sweeping.config import LrScaling
 from ml_playground.sweeping.confirmation import read_confirmation
 from ml_playground.sweeping.gain import find_baseline, show_gain
 from ml_playground.sweeping.names import short_names, show_params, show_scores, show_value
-from ml_playground.sweeping.points import count_trained, values_of
+from ml_playground.sweeping.points import LEARNING_RATE, count_trained, values_of
 from ml_playground.sweeping.progress import Progress, trained_tokens
 from ml_playground.sweeping.ranking import ranked, status
 from ml_playground.sweeping.storage import StudyError
@@ -129,7 +130,8 @@ class SweepDisplay:
         return f"{line}, about {duration(left)} left"
 
     def _table(self, trials: list[FrozenTrial]) -> Table:
-        numbers = ["trial", *self._names.values(), "tokens", "%", *self._sweep.objectives]
+        scaled = ["scaled lr"] if self._sweep.budget.lr_scaling is not LrScaling.none else []
+        numbers = ["trial", *self._names.values(), *scaled, "tokens", "%", *self._sweep.objectives]
         table = Table([*numbers, "status"], numbers=numbers)
         running = [trial for trial in trials if not trial.state.is_finished()]
         done = ranked(self._sweep, self._study, [trial for trial in trials if trial.state.is_finished()])
@@ -140,6 +142,7 @@ class SweepDisplay:
             cells = (
                 str(trial.number),
                 *(show_value(values_of(trial).get(key, "")) for key in self._names),
+                *(show_value(trial.user_attrs.get(LEARNING_RATE, "")) for _ in scaled),
                 short(tokens),
                 f"{100 * tokens / self._sweep.budget.tokens:.0f}",
                 *self._values(trial),

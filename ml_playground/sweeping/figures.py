@@ -167,7 +167,7 @@ def _importances(
     bars: Trace = {"type": "bar", "orientation": "h", "x": [found[key] for key in order],
                    "y": [names[key] for key in order], "marker": {"color": _BLUE}}  # fmt: skip
     xaxis = {"title": {"text": "share"}, "rangemode": "tozero"}
-    layout: dict[str, object] = {"xaxis": xaxis, "height": 120 + 40 * len(order)}
+    layout: dict[str, object] = {"xaxis": xaxis, "yaxis": {"automargin": True}, "height": 120 + 40 * len(order)}
     return Figure(f"{name}: hyperparameter importances", note, [bars], layout)
 
 

@@ -77,9 +77,10 @@ def _draws(sweep: Sweep, study: optuna.Study, known: set[Point]) -> Iterator[Fro
 
 
 def _baseline(sweep: Sweep, values: Params) -> FrozenTrial:
-    if sweep.space.contains(values):
-        return _running(sweep, values)
-    return create_trial(state=TrialState.RUNNING, user_attrs={OUTSIDE: values})
+    inside = sweep.space.contains(values)
+    trial = _running(sweep, values) if inside else create_trial(state=TrialState.RUNNING, user_attrs={OUTSIDE: values})
+    trial.user_attrs[LEARNING_RATE] = sweep.budget.base.train.optim.learning_rate  # which is not scaled
+    return trial
 
 
 def _running(sweep: Sweep, params: Params, system_attrs: dict[str, object] | None = None) -> FrozenTrial:

@@ -110,7 +110,9 @@ def _comparison(results: Results, best: FrozenTrial) -> Iterator[str]:
     if confirmation := results.confirmation:
         known = {candidate.trial.number: candidate for candidate in confirmation.candidates if candidate.scores}
         means = [f"{known[t.number].mean:,.4f}" if t.number in known else "" for t in columns]
+        optimism = [f"{known[t.number].optimism:+,.4f}" if t.number in known else "" for t in columns]
         yield _row("td", [f"mean of {len(sweep.fresh_seeds)} fresh seeds", *means])
+        yield _row("td", ["... minus the score in the search", *optimism])
 
 
 def _summary(results: Results) -> str:

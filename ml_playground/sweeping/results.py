@@ -74,10 +74,9 @@ class Results:
             return [f"not confirmed: {why}"]
         seeds = len(best.scores)
         metric = self.sweep.objectives[0]
-        lines = [
-            f"confirmed on {seeds} fresh seeds: {metric} {best.mean:.4f} on average; the search had seen"
-            f" {best.trial.values[0]:.4f}, as the best of many trials is partly luck ({best.optimism:+.4f})"
-        ]
+        lucky = best.optimism > 0 if self.sweep.directions[0] == "minimize" else best.optimism < 0
+        luck = f"; the search had seen {best.trial.values[0]:.4f}, for the best of many trials is partly luck"
+        lines = [f"confirmed on {seeds} fresh seeds: {metric} {best.mean:.4f} on average{luck if lucky else ''}"]
         if difference := self.confirmation.differences.get(best.trial.number):
             lines.append(show_difference(self.sweep, difference, seeds))
         elif best is self.confirmation.baseline:

@@ -63,10 +63,14 @@ def take_over(sweep: Sweep, study: optuna.Study, guard: Mapping[str, object]) ->
 
 def _open(sweep: Sweep, folder: Path) -> optuna.Study:
     path = folder / _DATABASE
+    try:
+        is_file = path.is_file()
+    except OSError:  # a name that is too long
+        is_file = False
+    if not is_file:
+        raise sweep.document.error("warm_start", f"{folder}: has no {_DATABASE}; name the folder of a sweep")
     if folder.resolve() == sweep.folder.resolve():
         raise sweep.document.error("warm_start", f"{folder}: is this sweep's own folder; name that of another sweep")
-    if not path.is_file():
-        raise sweep.document.error("warm_start", f"{folder}: has no {_DATABASE}; name the folder of a sweep")
     storage = open_storage(path)
     names = [name for name in optuna.get_all_study_names(storage) if name == folder.resolve().name]
     if not names:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ import pytest
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
+from tests.acceptance.test_automation import documented, keys
 from tests.conftest import fill_workspace
 from tests.e2e.conftest import start
 from tests.integration.sweeps import SPACE, read_table, write_sweep
@@ -41,8 +43,11 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which both kinds of sweep have run to their end."""
     folder = tmp_path_factory.mktemp("swept")
     fill(folder)
-    write_sweep(folder, n_trials=8, baseline=True, workers=2, pruner="median", description="A <small> search")
+    confirm = {"top": 1, "seeds": 2}
+    description = "A <small> search"
+    write_sweep(folder, n_trials=8, baseline=True, confirm=confirm, workers=2, pruner="median", description=description)
     small = (folder / "sweeps" / "small.toml").read_text(encoding="utf-8")
+    small = small.replace("[confirm]\ntop = 1\nseeds = 2\n", "")
     objective = '\nobjective = { val_loss = "minimize", "train/tokens_per_sec" = "maximize" }\n'
     (folder / "sweeps" / "two.toml").write_text(
         small.replace('pruner = "median"\n', objective, 1).replace("n_trials = 8", "n_trials = 5"), encoding="utf-8"
@@ -94,6 +99,21 @@ def test_the_description_cannot_inject_markup(swept: Path) -> None:
     assert "A &lt;small&gt; search" in text
 
 
+def test_the_results_are_printed_as_documented_json(swept: Path) -> None:
+    process = start(swept, "cli", "sweep", "tiny", "--sweep", "small", "--json")
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    record = json.loads(out, parse_constant=pytest.fail)
+    wanted = documented("`mlp sweep EXPERIMENT --sweep NAME --json`")
+    assert {key.replace("interval[]", "interval") for key in keys(record, wanted)} == {
+        key.replace("interval[]", "interval") for key in wanted
+    }
+    rows = read_table(swept / FOLDER)
+    assert [str(row["trial"]) for row in record["trials"]] == [row["trial"] for row in rows]
+    assert record["confirmation"]["pending"] == 0
+    assert "confirmed on 2 fresh seeds" in " ".join(record["answer"])
+
+
 def test_the_best_trial_can_be_trained_again(swept: Path) -> None:
     best = swept / FOLDER / "best.toml"
     rows = read_table(swept / FOLDER)
@@ -107,7 +127,7 @@ def test_the_best_trial_can_be_trained_again(swept: Path) -> None:
 
 
 def test_tensorboard_lists_all_trials_with_their_parameters_and_scores(swept: Path) -> None:
-    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(swept / FOLDER))
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(swept / FOLDER / "trials"))
     multiplexer.Reload()
     trained = [row for row in read_table(swept / FOLDER) if not row["duplicate_of"]]
     sessions: dict[str, dict[str, float]] = {}

@@ -103,7 +103,8 @@ def test_trials_that_cannot_be_compared_are_refused(workspace: Path, changed: di
     ("folder", "problem"),
     [
         ("nowhere", "nowhere: has no study.db; name the folder of a sweep"),
-        ("outputs/sweeps/bundestag_char-small", "is this sweep's own folder"),
+        ("n" * 300, "has no study.db"),
+        ("a\0b", "has no study.db"),
         ("sweeps", "sweeps: has no study.db"),
     ],
 )
@@ -111,3 +112,10 @@ def test_a_folder_that_is_no_sweep_is_refused(workspace: Path, folder: str, prob
     write_sweep(workspace, warm_start=folder)
     with pytest.raises(ConfigError, match=problem):
         begin(load_sweep("small", "bundestag_char", Path("tiny.toml")))
+
+
+def test_a_sweep_is_not_its_own_source(workspace: Path) -> None:
+    sweep = small(n_trials=1)
+    begin(sweep)
+    with pytest.raises(ConfigError, match="is this sweep's own folder; name that of another sweep"):
+        begin(small(n_trials=1, warm_start=str(sweep.folder)))
