@@ -21,7 +21,7 @@ from ml_playground.sweeping import storage
 from ml_playground.sweeping.claim import claim_next_trial
 from ml_playground.sweeping.points import duplicate_of, values_of
 from ml_playground.sweeping.storage import StudyLockedError
-from ml_playground.sweeping.study import open_study, reason
+from ml_playground.sweeping.study import in_memory, open_study, reason
 from ml_playground.sweeping.trial import TrialFailedError
 from ml_playground.sweeping.worker import work
 from tests.integration.conftest import differences, last
@@ -390,6 +390,8 @@ def test_a_baseline_outside_the_space_is_a_trial_but_no_observation(workspace: P
     trials = run(sweep)
     assert [trial.state for trial in trials] == [COMPLETE] * 3
     assert trials[0].params == {}
+    observed = in_memory(open_study(sweep), sampled=True).get_trials()
+    assert [trial.params for trial in observed] == [trial.params for trial in trials[1:]], "what a sampler learns from"
     assert values_of(trials[0]) == {
         "train.data.batch_size": 4, "train.schedule.decay": "cosine", "train.runtime.threads": 0,
     }  # fmt: skip
@@ -400,15 +402,13 @@ def test_a_baseline_outside_the_space_is_a_trial_but_no_observation(workspace: P
 def test_the_baseline_is_never_pruned_and_others_are_judged_by_it(workspace: Path) -> None:
     text = Path("tiny.toml").read_text(encoding="utf-8").replace("min_lr = 1.5e-4", "min_lr = 0.0")
     Path("tiny.toml").write_text(text.replace("learning_rate = 3e-3", "learning_rate = 1e-9"), encoding="utf-8")
-    rates = [1e-2, 3e-3, 1e-9, 1e-10, 1e-11]
-    sweep = small(sampler="grid", baseline=True, pruner="successive_halving", eval_tokens=256, space={
-        "train": {"optim": {"learning_rate": rates}}})  # fmt: skip
-    study = begin(sweep)
-    with claim_next_trial(sweep, study) as first:  # a better one was there before it: it would be pruned
-        assert first
-        assert sweep.is_baseline(first.params)
+    space = {"train": {"optim": {"learning_rate": [1e-2, 3e-3, 1e-9, 1e-10, 1e-11]}}}
+    fields = {"sampler": "grid", "pruner": "successive_halving", "eval_tokens": 256, "space": space}
+    run(small(n_trials=1, **fields))  # a better trial comes first, after which the baseline would be pruned
+    sweep = small(baseline=True, **fields)
     trials = run(sweep)
-    assert trials[0].state is COMPLETE
+    assert sweep.is_baseline(trials[1].params)
+    assert trials[1].state is COMPLETE
     assert {trial.state for trial in trials[3:]} == {PRUNED}
 
 
