@@ -12,6 +12,8 @@ import torch
 
 from ml_playground.models.build import create_model
 from ml_playground.models.config import GPTConfig
+from ml_playground.training.config import Device, Dtype
+from ml_playground.training.device import choose_hardware
 
 _SECONDS = 4.0
 _UNBOUNDED = {"GOMP_SPINCOUNT": "300000"}
@@ -47,6 +49,7 @@ def _speed(*, bounded: bool, neighbor: bool) -> float:
 
 def _train() -> float:
     """Return updates per second of model (a): 4 layers, width 128, 12 x 64 tokens."""
+    choose_hardware(Device.cpu, Dtype.float32)  # which sets as many threads as there are cores
     model = create_model(GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=64).args(65))
     ids = torch.randint(65, (12, 65))
     times: list[float] = []
