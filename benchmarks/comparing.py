@@ -22,7 +22,7 @@ from ml_playground.runs.listing import RunSummary
 from ml_playground.runs.manifest import RunManifest
 from ml_playground.runs.statistics import power
 from ml_playground.runs.verdict import Verdict, verdicts
-from tests.conftest import fill_workspace
+from tests.workspace import fill_workspace
 
 RECORDED = Path(__file__).parent / "recorded" / "seeds.csv"
 PAIRS, SEEDS = 200, 5

@@ -9,8 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.conftest import fill_workspace
 from tests.unit.runs.folders import write_run
+from tests.workspace import fill_workspace
 
 # Exits at the first training step, which stops the clock.
 FIRST_STEP = """

@@ -15,8 +15,9 @@ import pytest
 
 from ml_playground import cli
 from ml_playground.runs.notes import add_note, archive
-from tests.conftest import ROOT, fill_workspace
+from tests.conftest import ROOT
 from tests.unit.runs.folders import write_run
+from tests.workspace import fill_workspace
 
 PAGE = (ROOT / "docs" / "automation.md").read_text(encoding="utf-8")
 

@@ -23,9 +23,9 @@ from tensorboard.backend.event_processing.event_multiplexer import EventMultiple
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
 from tests.acceptance.test_automation import documented, keys
-from tests.conftest import fill_workspace
 from tests.e2e.conftest import start
 from tests.integration.sweeps import SPACE, read_table, write_sweep
+from tests.workspace import fill_workspace
 
 FOLDER = Path("outputs/sweeps/tiny-small")
 

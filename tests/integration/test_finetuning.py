@@ -23,12 +23,12 @@ from ml_playground.models.build import create_model
 from ml_playground.models.config import HuggingFaceConfig
 from ml_playground.runs.train import train
 from ml_playground.sampling.sample import sample
-from tests.conftest import TINY
 from tests.integration import children
 from tests.integration.conftest import Tiny, differences, last, logged
 from tests.integration.finetuning import ARCHITECTURES, tables, write_model, write_tokenizer
 from tests.integration.test_exactness import stop_at
 from tests.integration.test_kills import assert_equal_runs, interrupt_often
+from tests.workspace import TINY
 
 FOLDER = Path("outputs/tiny")
 

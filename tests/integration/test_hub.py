@@ -10,10 +10,10 @@ from pathlib import Path
 
 import tomli_w
 
-from tests.conftest import TINY
 from tests.integration.conftest import last
 from tests.integration.finetuning import tables, write_model
 from tests.integration.hub import serving
+from tests.workspace import TINY
 
 NAME = "somebody/tiny"
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from tests.conftest import TINY, fill_workspace
 from tests.integration import children
 from tests.integration.children import Hook
 from tests.integration.conftest import differences, last, logged, sampled, steps
 from tests.integration.events import logged_steps
+from tests.workspace import TINY, fill_workspace
 
 KILL, TERM, INT, HUP = signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 CHECKPOINT = "ml_playground.training.checkpoint"

@@ -17,10 +17,10 @@ from optuna.trial import TrialState
 from ml_playground.runs.listing import find_runs
 from ml_playground.sweeping.study import open_study
 from ml_playground.sweeping.sweep import load_sweep
-from tests.conftest import fill_workspace
 from tests.integration import children
 from tests.integration.children import Hook
 from tests.integration.sweeps import read_table, write_sweep
+from tests.workspace import fill_workspace
 
 KILL = signal.SIGKILL
 TINY = Path("tiny.toml")

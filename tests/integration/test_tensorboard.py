@@ -24,8 +24,8 @@ from ml_playground.runs.train import train, train_in_folder
 from ml_playground.training.config import Device, Dtype
 from ml_playground.training.device import choose_hardware
 from ml_playground.training.tracking import Session, Tracker
-from tests.conftest import fill_workspace
 from tests.integration.events import logged_steps
+from tests.workspace import fill_workspace
 
 FOLDER = Path("outputs/tiny")
 TINY, WIDE = "tiny/logs/tb", "wide/logs/tb"
