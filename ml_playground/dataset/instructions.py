@@ -64,8 +64,9 @@ def write_examples(folder: Path, config: PrepareConfig, source: ConversationFile
     sizes = [len(example.row.text) for example in examples]
     chosen = val_documents(sizes, config.val_fraction, config.split_seed)
     splits: dict[Split, list[Example]] = {"train": [], "val": []}
+    for_validation = set(chosen)
     for place, example in enumerate(examples):
-        splits["val" if place in set(chosen) else "train"].append(example)
+        splits["val" if place in for_validation else "train"].append(example)
     dtype = id_dtype(encoder.tokenizer.vocab_size)
     files = [name for split, part in splits.items() for name in _write(folder, split, part, dtype)]
     return Meta(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import cast
 
@@ -185,22 +186,29 @@ class Trainer:
         return Outcome(progress, stop.signum, pruned=not (should_continue or self.done))
 
     def _evaluate_and_sample(self, stopped: Callable[[], bool]) -> tuple[float | None, str | None]:
-        val_loss = self.evaluate(stopped)
-        if val_loss is None or not math.isfinite(val_loss):
-            return val_loss, None
-        self._model.eval()
-        with self._state.ema_weights():
-            text = self._sample(self._model)
-        self._model.train()
-        return val_loss, text
+        with self._evaluating():
+            val_loss = self._validate(stopped)
+            if val_loss is None or not math.isfinite(val_loss):
+                return val_loss, None
+            return val_loss, self._sample(self._model)
 
     def evaluate(self, stopped: Callable[[], bool] = lambda: False) -> float | None:
         """Return the validation loss in nats per token, using the EMA weights if enabled; None if ``stopped``."""
+        with self._evaluating():
+            return self._validate(stopped)
+
+    @contextlib.contextmanager
+    def _evaluating(self) -> Generator[None]:
+        """Context in which the model is in evaluation mode, with the EMA weights if enabled."""
         self._model.eval()
+        with self._state.ema_weights():
+            yield
+        self._model.train()
+
+    def _validate(self, stopped: Callable[[], bool]) -> float | None:
         try:
-            with self._state.ema_weights():
-                limit, hardware = self._runtime.eval_iters, self._hardware
-                val_loss = evaluate(self._loss, self._val_batches, limit, hardware, stopped, self._world)
+            limit, hardware = self._runtime.eval_iters, self._hardware
+            return evaluate(self._loss, self._val_batches, limit, hardware, stopped, self._world)
         except (MemoryError, RuntimeError) as error:
             if exhausted(error, self._config):
                 size = self._val_batches.batch_size
@@ -208,8 +216,6 @@ class Trainer:
                     f"train.runtime.eval_batch_size = {size}: there is not enough memory for it; use a smaller one"
                 ) from error
             raise
-        self._model.train()
-        return val_loss
 
     def _train_step(self, tracker: Tracker, display: Display) -> None:
         config, progress, state = self._config, self.progress, self._state
@@ -300,11 +306,11 @@ class Trainer:
         """
         batches = [self._batch(micro_step) for micro_step in range(self._config.data.grad_accum_steps)]
         targets = [int((batch.targets != IGNORED).sum()) for batch in batches]
-        total = torch.zeros((), device=self._hardware.device)
+        all_targets, total = sum(targets), torch.zeros((), device=self._hardware.device)
         for batch, count in zip(batches, targets, strict=True):
             if not count:  # the mean of no losses is not a number
                 continue
-            share = sum(targets) / count
+            share = all_targets / count
             with self._hardware.autocast():
                 loss = self._loss(*map(self._hardware.place, batch.tensors))
             self._state.scaler.scale(loss / share).backward()
