@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 
 import torch
@@ -9,9 +10,8 @@ import torch
 from ml_playground.config import ExperimentConfig
 from ml_playground.errors import DataError, DivergedError
 from ml_playground.models.base import LanguageModel
-from ml_playground.sampling.generation import generate
-from ml_playground.sampling.prompt import encode_prompt, read_prompt
-from ml_playground.sampling.streaming import TextStream
+from ml_playground.sampling.prompt import displayed, encode_prompt, read_prompt
+from ml_playground.sampling.writing import open_streams, write
 from ml_playground.terminal.console import say
 from ml_playground.text.normalization import normalized
 from ml_playground.text.tokenizer import Tokenizer
@@ -27,7 +27,8 @@ class Excerpt:
     def __init__(self, config: ExperimentConfig, tokenizer: Tokenizer, hardware: Hardware) -> None:
         """Read and encode the prompt; one that the vocabulary lacks is reported, and there will be no text."""
         self._seed, self._tokenizer, self._hardware = config.sample.runtime.seed, tokenizer, hardware
-        self._config = replace(config.sample.sample, max_new_tokens=max(1, config.train.runtime.sample_tokens))
+        tokens = max(1, config.train.runtime.sample_tokens)
+        self._config = replace(config.sample.sample, max_new_tokens=tokens, num_samples=1)
         self._ids: list[int] = []
         if config.train.runtime.sample_tokens:
             try:
@@ -41,16 +42,10 @@ class Excerpt:
         if not self._ids:
             return None
         generator = torch.Generator(self._hardware.device).manual_seed(self._seed)
-        stream = TextStream(self._tokenizer, self._config.stop, self._ids)
-        prompt = torch.tensor(self._ids, device=self._hardware.device)
-        vocab_size = min(self._tokenizer.vocab_size, model.vocab_size)
+        streams = open_streams(model, self._tokenizer, self._ids, self._config)
+        steps = write(model, self._tokenizer, self._ids, streams, self._config, self._hardware, generator)
         try:
-            with self._hardware.autocast():
-                for (token,) in generate(model, prompt, vocab_size, self._config, generator):
-                    stream.push(token)
-                    if stream.done:
-                        break
+            deque(steps, maxlen=0)
         except DivergedError:
             return None
-        stream.finish()
-        return self._start + stream.text
+        return displayed(self._start, self._tokenizer) + streams[0].text

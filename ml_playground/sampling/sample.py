@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import sys
 from collections import deque
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,17 +14,16 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.durable import write_text
 from ml_playground.errors import CheckpointError, DataError
 from ml_playground.experiments.prepare import prepare
-from ml_playground.models.base import LanguageModel
 from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.decoding import for_decoding
-from ml_playground.sampling.generation import generate
 from ml_playground.sampling.prompt import displayed, encode_prompt, read_prompt
 from ml_playground.sampling.streaming import TextStream
+from ml_playground.sampling.writing import open_streams, write
 from ml_playground.terminal.console import say
 from ml_playground.text.normalization import normalized
-from ml_playground.text.tokenizer import Tokenizer, is_chat
+from ml_playground.text.tokenizer import Tokenizer
 from ml_playground.training.config import Device, Dtype
-from ml_playground.training.device import Hardware, choose_hardware
+from ml_playground.training.device import choose_hardware
 from ml_playground.training.loading import Trained, load_trained
 
 _SEPARATOR = "\n---------------\n"
@@ -54,10 +52,10 @@ def sample(config: ExperimentConfig) -> None:
     hardware = choose_hardware(runtime.device, runtime.dtype, table="sample.runtime")
     say(f"sampling: {trained.path}, step {trained.step:,}, on {hardware}")
     generator = torch.Generator(hardware.device).manual_seed(runtime.seed)
-    streams = _streams(trained.model, tokenizer, prompt, wanted)
+    streams = open_streams(trained.model, tokenizer, prompt, wanted)
     start = displayed(start, tokenizer)
     screen = _Screen(start, streams)
-    for _ in _write(for_decoding(trained.model, hardware), tokenizer, prompt, streams, wanted, hardware, generator):
+    for _ in write(for_decoding(trained.model, hardware), tokenizer, prompt, streams, wanted, hardware, generator):
         screen.update()
     print()
     path = _new_file(runtime.out_dir / "samples", f"{datetime.now(UTC):%Y%m%d-%H%M%S}-step{trained.step:06d}")
@@ -103,48 +101,11 @@ def generate_text(
     tokenizer = trained.tokenizer
     hardware = choose_hardware(Device.auto, Dtype[dtype], table="sample.runtime")
     ids = encode_prompt(read_prompt(prompt), tokenizer)
-    streams = _streams(trained.model, tokenizer, ids, config)
+    streams = open_streams(trained.model, tokenizer, ids, config)
     generator = torch.Generator(hardware.device).manual_seed(seed)
     model = for_decoding(copy.deepcopy(trained.model), hardware)
-    deque(_write(model, tokenizer, ids, streams, config, hardware, generator), maxlen=0)
+    deque(write(model, tokenizer, ids, streams, config, hardware, generator), maxlen=0)
     return [displayed(prompt, tokenizer) + stream.text for stream in streams]
-
-
-def _streams(model: LanguageModel, tokenizer: Tokenizer, prompt: list[int], config: SamplingConfig) -> list[TextStream]:
-    end_tokens = model.generation.end_tokens
-    if is_chat(tokenizer):
-        end_tokens |= tokenizer.end_tokens
-    return [TextStream(tokenizer, config.stop, prompt, end_tokens) for _ in range(config.num_samples)]
-
-
-def _write(
-    model: LanguageModel,
-    tokenizer: Tokenizer,
-    prompt: list[int],
-    streams: list[TextStream],
-    config: SamplingConfig,
-    hardware: Hardware,
-    generator: torch.Generator,
-) -> Iterator[None]:
-    """Generate into the streams, and yield whenever they may have new text.
-
-    Args:
-        prompt: Token ids, shape (tokens,).
-    """
-    vocab_size = min(tokenizer.vocab_size, model.vocab_size)
-    with hardware.autocast():
-        steps = generate(
-            model, torch.tensor(prompt, device=hardware.device), vocab_size, config, generator, len(streams)
-        )
-        for step in steps:
-            for stream, token in zip(streams, step, strict=True):
-                stream.push(token)
-            yield
-            if all(stream.done for stream in streams):
-                break
-    for stream in streams:
-        stream.finish()
-    yield
 
 
 def _new_file(folder: Path, stem: str) -> Path:

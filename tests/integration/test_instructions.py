@@ -99,7 +99,7 @@ def test_a_model_learns_to_answer_and_to_stop(tiny: Tiny, chat_model: Path, caps
     changes = tables(
         chat_model,
         optim={"learning_rate": 2e-2},
-        runtime={"max_iters": 40, "eval_interval": 40},
+        runtime={"max_iters": 40, "eval_interval": 40, "sample_tokens": 40},
         sampling={"start": "Punkt 1?", "max_new_tokens": 40, "temperature": 0.0},
     )
     changes["train"]["model"] = {"family": "hf", "path": str(chat_model), "peft": peft}
@@ -110,6 +110,8 @@ def test_a_model_learns_to_answer_and_to_stop(tiny: Tiny, chat_model: Path, caps
     assert capsys.readouterr().out == "Punkt 1?\n\nHaushalt\n"
     (text,) = mlp.generate_text(mlp.load_trained(FOLDER), "Punkt 2?", mlp.SamplingConfig(temperature=0.0))
     assert text == "Punkt 2?\n\nHaushalt"
+    *_, excerpt = [str(entry["sample"]) for entry in logged(FOLDER) if "sample" in entry]
+    assert excerpt == "Punkt 1?\n\nHaushalt"
 
 
 def test_an_update_does_not_depend_on_how_its_examples_are_split(tiny: Tiny, chat_model: Path) -> None:
