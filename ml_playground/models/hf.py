@@ -40,6 +40,7 @@ from ml_playground.models.config import HuggingFaceConfig, Method, ModelArgs
 from ml_playground.models.kernels.attention import causal_attention
 from ml_playground.models.registry import families
 from ml_playground.terminal.console import console, say
+from ml_playground.text.hub import is_local
 
 _KEY = "train.model.path"
 _ATTENTION = "ml_playground"
@@ -217,8 +218,6 @@ def _config(args: ModelArgs) -> PretrainedConfig:
     UserError: there is none that can be used.
     """
     path = Path(str(args["path"]))
-    if not path.is_dir() and (path.is_absolute() or len(path.parts) != 2):
-        raise UserError(f"{_KEY} = {path}: is neither a folder nor a name on the hub, such as 'Qwen/Qwen3-0.6B-Base'")
     try:
         config = AutoConfig.from_pretrained(str(path), **_source(args))
     except (OSError, ValueError, KeyError) as error:
@@ -245,7 +244,7 @@ def _config(args: ModelArgs) -> PretrainedConfig:
 
 def _announce(args: ModelArgs) -> None:
     """Say what a model of the hub takes, before it is downloaded."""
-    if not Path(str(args["path"])).is_dir():
+    if not is_local(Path(str(args["path"])), _KEY):
         config = _config(args)
         total, trained = HuggingFaceFamily().parameter_counts(args)
         width = config.dtype.itemsize if isinstance(config.dtype, torch.dtype) else torch.float32.itemsize
@@ -258,7 +257,7 @@ def _announce(args: ModelArgs) -> None:
 
 def _source(args: ModelArgs) -> dict[str, object]:
     """Where from, for all ``from_pretrained``; code that comes with a model is never run."""
-    local = Path(str(args["path"])).is_dir()
+    local = is_local(Path(str(args["path"])), _KEY)
     return {"revision": args["revision"], "trust_remote_code": False, "local_files_only": local}
 
 

@@ -17,13 +17,12 @@ from ml_playground.durable import read_regular
 from ml_playground.errors import DataError
 from ml_playground.text.chat_template import ChatTemplate, MarkedText
 from ml_playground.text.config import PrepareConfig
+from ml_playground.text.hub import is_local
 from ml_playground.text.ids import TokenIds, token_ids
 from ml_playground.text.tokenizer import TokenizerKind, TokenizerState, tokenizers
 from ml_playground.text.unknown import encodable, unknown
 
 _KEY = "prepare.tokenizer_path"
-_HUB_PARTS = 2
-"""A name on the hub is that of an owner and that of a model."""
 _DEFINITION, _SETTINGS, _TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
 
 
@@ -212,9 +211,7 @@ def _read(config: PrepareConfig, name: str) -> str:
     path = config.tokenizer_path
     if path is None:
         raise DataError(f'{_KEY}: missing, and tokenizer = "hf" needs it; name the folder of the model')
-    local = path.is_dir()
-    if not local and (path.is_absolute() or len(path.parts) != _HUB_PARTS):
-        raise DataError(f"{_KEY} = {path}: is neither a folder nor a name on the hub, such as 'Qwen/Qwen3-0.6B-Base'")
+    local = is_local(path, _KEY)
     try:
         return read_regular(path / name if local else _from_hub(path, config, name)).decode()
     except (OSError, ValueError) as error:
