@@ -83,7 +83,12 @@ class PreparedDataset:
 
     def bits_per_byte(self, val_loss: float) -> float:
         """Convert a validation loss in nats per token to bits per byte of text, comparable across tokenizers."""
-        return val_loss / math.log(2) * self.meta.targets.get("val", self.meta.val_tokens) / self.meta.val_bytes
+        return val_loss / math.log(2) / self.bytes_per_token
+
+    @property
+    def bytes_per_token(self) -> float:
+        """Bytes of validation text per token that counts in the loss."""
+        return self.meta.val_bytes / self.meta.targets.get("val", self.meta.val_tokens)
 
     def tokens(self, split: Split) -> Tokens:
         """Return the ids of a split, shape (tokens,), as a read-only memory map."""

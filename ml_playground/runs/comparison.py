@@ -10,7 +10,7 @@ from ml_playground.errors import UsageError
 from ml_playground.runs.curves import AXES, Axis
 from ml_playground.runs.fairness import Doubt, check_text, warnings
 from ml_playground.runs.groups import SEED, Group, Metric, load_group, load_member
-from ml_playground.runs.listing import OUTPUTS, RunSummary, find_runs
+from ml_playground.runs.listing import OUTPUTS, RunSummary, find_runs, vocabularies
 from ml_playground.runs.settings import differing
 from ml_playground.runs.statistics import Noise, pooled
 from ml_playground.runs.verdict import Verdict, verdicts
@@ -61,9 +61,7 @@ def compare(names: Sequence[str]) -> Comparison:
 
 def choose_metric(groups: Sequence[Group]) -> Metric:
     """Return bits per byte if tokenizers differ, whose losses per token cannot be compared."""
-    # Runs of earlier versions did not record it.
-    kinds = {(run.manifest.tokenizer, run.manifest.vocab_size) for run in _runs(groups) if run.manifest.tokenizer}
-    return "bits_per_byte" if len(kinds) > 1 else "val_loss"
+    return "bits_per_byte" if len(vocabularies(_runs(groups))) > 1 else "val_loss"
 
 
 def borrowed_noise(groups: Sequence[Group], metric: Metric) -> tuple[Noise, str] | None:

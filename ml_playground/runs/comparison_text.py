@@ -33,9 +33,7 @@ def print_comparison(comparison: Comparison) -> None:
     print(f"\n{unit}")
     _print(_results(comparison), right=range(1, 4 + len(comparison.equal)))
     print()
-    _print(
-        [["", "tokens", "tokens/s", "seconds", "parameters", "commit", "hardware"], *map(_taken, groups)], range(1, 5)
-    )
+    _print([_TAKEN, *map(_taken, groups)], range(1, 5))
     if comparison.warnings:
         print()
     for warning in comparison.warnings:
@@ -76,7 +74,6 @@ def _sparklines(comparison: Comparison) -> list[str]:
 
 def _taken(group: Group) -> list[str]:
     manifest = group.first.run.manifest
-    git = manifest.git or {}
     speed = [value for member in group.members if (value := member.run.manifest.tokens_per_second)]
     return [
         group.name,
@@ -84,8 +81,8 @@ def _taken(group: Group) -> list[str]:
         short(statistics.median(speed)) if speed else "",
         f"{statistics.fmean(member.run.manifest.seconds for member in group.members):,.1f}",
         short(manifest.parameters),
-        str(git.get("commit") or "")[:10] + (" with changes" if git.get("dirty") else ""),
-        ", ".join(filter(None, [manifest.processor, manifest.hardware])),
+        manifest.commit(10),
+        manifest.machine,
     ]
 
 

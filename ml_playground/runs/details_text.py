@@ -63,9 +63,8 @@ def _facts(manifest: RunManifest) -> Iterator[tuple[str, str]]:
     yield "tokenizer", f"{manifest.tokenizer}, vocabulary {manifest.vocab_size:,}" if manifest.tokenizer else ""
     yield "context", f"{manifest.block_size:,} tokens, {manifest.eval_block_size:,} in evaluations"
     yield "seed", "" if manifest.seed is None else str(manifest.seed)
-    yield "hardware", ", ".join(filter(None, [manifest.processor, manifest.hardware]))
-    git = manifest.git or {}
-    yield "commit", f"{git.get('commit', '')}{' with changes' if git.get('dirty') else ''}"
+    yield "hardware", manifest.machine
+    yield "commit", manifest.commit()
     yield "versions", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     yield "data", manifest.data[:12]
     yield "repeats", manifest.repeat_of or ""

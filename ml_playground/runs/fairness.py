@@ -68,11 +68,6 @@ def _differing(groups: Sequence[Group], code: str, text: str, value: Callable[[M
     return [Doubt(code, f"the runs {text} ({shown})")]
 
 
-def _tokenizer(member: Member) -> str:
-    manifest = member.run.manifest
-    return f"{manifest.tokenizer} {manifest.vocab_size:,}" if manifest.tokenizer else ""
-
-
 def _evaluated(member: Member) -> str:
     limit = member.settings.get("train.runtime.eval_iters")
     return f"{limit} batches" if limit else "all of it"
@@ -80,21 +75,19 @@ def _evaluated(member: Member) -> str:
 
 def _hardware(member: Member) -> str:
     manifest = member.run.manifest
-    return f"{manifest.processor}, {manifest.hardware}" if manifest.processor else ""
+    return manifest.machine if manifest.processor else ""
 
 
 def _code(member: Member) -> str:
     manifest = member.run.manifest
-    git = manifest.git or {}
-    commit = str(git.get("commit") or "unknown commit")[:10] + (" with changes" if git.get("dirty") else "")
     torch = manifest.versions.get("torch", "?")
-    return f"{commit}, torch {torch}, Python {manifest.versions.get('python', '?')}"
+    return f"{manifest.commit(10) or 'unknown commit'}, torch {torch}, Python {manifest.versions.get('python', '?')}"
 
 
 _EQUAL: dict[str, tuple[str, Callable[[Member], str]]] = {
     "tokenizer": (
         "have different tokenizers: their losses per token cannot be compared, so bits per byte of text are",
-        _tokenizer,
+        lambda member: member.run.manifest.vocabulary,
     ),
     "eval_block_size": (
         "were evaluated with different context lengths: a longer one lowers the loss; set the same [train.runtime]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,6 +56,11 @@ class RunSummary:
         if self.folder.parent.name == "trials" and self.manifest.params:
             return self.folder.parent.parent
         return self.folder.parent if _SEED.fullmatch(self.folder.name) else None
+
+
+def vocabularies(runs: Iterable[RunSummary]) -> list[str]:
+    """Return the vocabularies of runs; earlier versions did not record them."""
+    return sorted({run.manifest.vocabulary for run in runs} - {""})
 
 
 def age(since: datetime) -> str:

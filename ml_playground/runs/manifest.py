@@ -127,6 +127,21 @@ class RunManifest:
         return val_loss / math.log(2) / self.bytes_per_token
 
     @property
+    def vocabulary(self) -> str:
+        """Tokenizer and size of its vocabulary, such as ``bpe 4,096``; empty if it is unknown."""
+        return f"{self.tokenizer} {self.vocab_size:,}" if self.tokenizer else ""
+
+    @property
+    def machine(self) -> str:
+        """Processor and hardware."""
+        return ", ".join(filter(None, [self.processor, self.hardware]))
+
+    def commit(self, digits: int | None = None) -> str:
+        """Return the commit, or its first digits, and whether there were changes; empty if it is unknown."""
+        git = self.git or {}
+        return str(git.get("commit") or "")[:digits] + (" with changes" if git.get("dirty") else "")
+
+    @property
     def tokens_per_second(self) -> float | None:
         """Mean speed of the training steps."""
         return self.tokens / self.seconds if self.seconds else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_playground.errors import printable
-from ml_playground.runs.listing import OUTPUTS, RunSummary, age, find_runs
+from ml_playground.runs.listing import OUTPUTS, RunSummary, age, find_runs, vocabularies
 from ml_playground.runs.settings import show_params
 from ml_playground.terminal.columns import aligned
 from ml_playground.terminal.numbers import loss, short
@@ -76,7 +76,7 @@ def print_runs(root: Path = OUTPUTS, *, every: bool = False, archived: bool = Fa
 
 def measure(runs: Sequence[RunSummary]) -> tuple[str, str]:
     """Return the metric by which runs can be ranked, and why it is not the validation loss."""
-    kinds = sorted({f"{m.tokenizer} {m.vocab_size:,}" for run in runs if (m := run.manifest).tokenizer})
+    kinds = vocabularies(runs)
     if len(kinds) < 2:
         return "best_val_loss", ""
     return "bits_per_byte", f", as losses per token of different tokenizers cannot be compared: {', '.join(kinds)}"

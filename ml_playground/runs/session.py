@@ -141,7 +141,7 @@ class RunSession:
             parameters=self._parameters,
             trained_parameters=self._trained,
             cpu_seconds=before.cpu_seconds if before else 0.0,
-            bytes_per_token=meta.val_bytes / meta.val_tokens,
+            bytes_per_token=dataset.bytes_per_token,
             seed=runtime.seed,
             params=dict(origin.params),
             repeat_of=origin.repeat_of,

@@ -17,6 +17,7 @@ from ml_playground.dataset.summary import print_summary
 from ml_playground.errors import Stopped
 from ml_playground.models.build import create_model
 from ml_playground.models.config import HuggingFaceConfig
+from ml_playground.runs.listing import find_runs
 from ml_playground.runs.train import train
 from ml_playground.sampling.sample import sample
 from ml_playground.text.tokenizer import is_chat
@@ -112,6 +113,14 @@ def test_a_model_learns_to_answer_and_to_stop(tiny: Tiny, chat_model: Path, caps
     assert text == "Punkt 2?\n\nHaushalt"
     *_, excerpt = [str(entry["sample"]) for entry in logged(FOLDER) if "sample" in entry]
     assert excerpt == "Punkt 1?\n\nHaushalt"
+
+
+def test_bits_per_byte_are_those_of_the_answers_in_the_curve_and_in_the_listing(tiny: Tiny, chat_model: Path) -> None:
+    write(*ROWS)
+    train(tiny(**tables(chat_model, runtime={"max_iters": 4})))
+    (run,) = find_runs(Path("outputs"))
+    best = min(entry["val/bits_per_byte"] for entry in logged(FOLDER) if "val/loss" in entry)
+    assert run.bits_per_byte == pytest.approx(best)
 
 
 def test_an_update_does_not_depend_on_how_its_examples_are_split(tiny: Tiny, chat_model: Path) -> None:
