@@ -7,6 +7,7 @@ import itertools
 import os
 import random
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -48,6 +49,25 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(AdamW, "step", update_and_count)
 
 
+def assert_resumes_exactly(
+    monkeypatch: pytest.MonkeyPatch, config: Callable[[str], ExperimentConfig], cuts: tuple[int, ...]
+) -> None:
+    """A run in sessions of so many updates, and then to its end, equals one in a single session.
+
+    Args:
+        config: The experiment with a run folder of that name.
+    """
+    train(config("whole"))
+    for cut, step in zip(cuts, itertools.accumulate(cuts), strict=True):
+        with monkeypatch.context() as patched:
+            stop_at(patched, cut)
+            with pytest.raises(Stopped, match=f"stopped at step {step}, saved"):
+                train(config("parts"))
+    train(config("parts"))
+    assert differences(last(Path("whole")).checkpoint, last(Path("parts")).checkpoint) == []
+    assert logged(Path("parts")) == logged(Path("whole"))
+
+
 def check(tiny: Tiny, monkeypatch: pytest.MonkeyPatch, case: Case) -> None:
     family, sampler, accumulation, ema, dropout, tokenizer, cut = case
 
@@ -63,15 +83,8 @@ def check(tiny: Tiny, monkeypatch: pytest.MonkeyPatch, case: Case) -> None:
             },
         )
 
-    train(config("whole"))
-    with monkeypatch.context() as patched:
-        stop_at(patched, cut)
-        with pytest.raises(Stopped, match=f"stopped at step {cut}, saved"):
-            train(config("parts"))
-    train(config("parts"))
+    assert_resumes_exactly(monkeypatch, config, (cut,))
     whole, parts = Path("whole"), Path("parts")
-    assert differences(last(whole).checkpoint, last(parts).checkpoint) == []
-    assert logged(parts) == logged(whole)
     assert steps(parts) == steps(whole)
     assert sampled(parts) == sampled(whole)
     assert len(sampled(parts)) == 200

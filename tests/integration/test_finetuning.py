@@ -16,7 +16,6 @@ import tomli_w
 import torch
 
 import ml_playground as mlp
-from ml_playground.errors import Stopped
 from ml_playground.exporting.config import Finetuned
 from ml_playground.exporting.export import export
 from ml_playground.models.build import create_model
@@ -24,9 +23,9 @@ from ml_playground.models.config import HuggingFaceConfig
 from ml_playground.runs.train import train
 from ml_playground.sampling.sample import sample
 from tests.integration import children
-from tests.integration.conftest import Tiny, differences, last, logged
+from tests.integration.conftest import Tiny, last, logged
 from tests.integration.finetuning import ARCHITECTURES, tables, write_model, write_tokenizer
-from tests.integration.test_exactness import stop_at
+from tests.integration.test_exactness import assert_resumes_exactly
 from tests.integration.test_kills import assert_equal_runs, interrupt_often
 from tests.workspace import TINY
 
@@ -49,15 +48,7 @@ def test_a_resumed_run_is_equal_bit_for_bit(
         runtime: dict[str, object] = {"out_dir": name, "ema_decay": 0.9}
         return tiny(**tables(base, peft={"dropout": dropout}, data=data, runtime=runtime))
 
-    train(config("whole"))
-    for cut in cuts:
-        with monkeypatch.context() as patched:
-            stop_at(patched, cut)
-            with pytest.raises(Stopped):
-                train(config("parts"))
-    train(config("parts"))
-    assert differences(last(Path("whole")).checkpoint, last(Path("parts")).checkpoint) == []
-    assert logged(Path("parts")) == logged(Path("whole"))
+    assert_resumes_exactly(monkeypatch, config, cuts)
 
 
 def test_only_adapters_are_trained_and_saved_and_the_loss_falls(tiny: Tiny, base: Path) -> None:

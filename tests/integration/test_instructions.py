@@ -14,16 +14,15 @@ import torch
 import ml_playground as mlp
 from ml_playground.dataset.batches import Batches
 from ml_playground.dataset.summary import print_summary
-from ml_playground.errors import Stopped
 from ml_playground.models.build import create_model
 from ml_playground.models.config import HuggingFaceConfig
 from ml_playground.runs.listing import find_runs
 from ml_playground.runs.train import train
 from ml_playground.sampling.sample import sample
 from ml_playground.text.tokenizer import is_chat
-from tests.integration.conftest import Tiny, differences, last, logged
+from tests.integration.conftest import Tiny, logged
 from tests.integration.finetuning import ARCHITECTURES, write_architecture
-from tests.integration.test_exactness import stop_at
+from tests.integration.test_exactness import assert_resumes_exactly
 
 TRL = Path(__file__).parent / "recorded" / "trl"
 FOLDER = Path("outputs/tiny")
@@ -83,15 +82,7 @@ def test_a_resumed_run_is_equal_bit_for_bit(
     def config(name: str) -> mlp.ExperimentConfig:
         return tiny(**tables(chat_model, data=data, runtime={"out_dir": name}))
 
-    train(config("whole"))
-    for cut in cuts:
-        with monkeypatch.context() as patched:
-            stop_at(patched, cut)
-            with pytest.raises(Stopped):
-                train(config("parts"))
-    train(config("parts"))
-    assert differences(last(Path("whole")).checkpoint, last(Path("parts")).checkpoint) == []
-    assert logged(Path("parts")) == logged(Path("whole"))
+    assert_resumes_exactly(monkeypatch, config, cuts)
 
 
 def test_a_model_learns_to_answer_and_to_stop(tiny: Tiny, chat_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
