@@ -33,6 +33,12 @@ def printable(text: str) -> str:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message that is not blank; the name of its type if there is none."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
+
+
 class PlaygroundError(Exception):
     """Base class of all errors; the entry points turn it into one line and ``exit_code``."""
 

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from ml_playground.errors import RunError, UserError
+from ml_playground.errors import RunError, UserError, first_line
 from ml_playground.exporting.config import Finetuned
 from ml_playground.exporting.fast_tokenizer import fast_tokenizer
 from ml_playground.exporting.hugging_face import load_causal, write_generation_config
@@ -70,7 +70,7 @@ def prove_finetuned(subject: Subject, folder: Path) -> Proof:
                 warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)  # peft's name for it
                 theirs: Any = PeftModel.from_pretrained(base, str(folder))
         except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise RunError(f"peft cannot load it: {str(error).strip().splitlines()[0][:200]}") from None
+            raise RunError(f"peft cannot load it: {first_line(error)[:200]}") from None
     else:
         theirs = load_causal(folder)
     return prove(subject, theirs.eval(), texts, bound=_MERGED)

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from ml_playground.durable import to_json, write_text
-from ml_playground.errors import RunError, UserError
+from ml_playground.errors import RunError, UserError, first_line
 from ml_playground.exporting.fast_tokenizer import fast_tokenizer
 from ml_playground.exporting.proof import Proof, prove
 from ml_playground.exporting.safetensors_file import write_safetensors
@@ -77,7 +77,7 @@ def load_causal(folder: Path) -> Any:
         )
         theirs, found = loaded
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise RunError(f"transformers cannot load it: {str(error).strip().splitlines()[0][:200]}") from None
+        raise RunError(f"transformers cannot load it: {first_line(error)[:200]}") from None
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if found.get(problem):
             raise RunError(f"transformers finds {problem.replace('_keys', ' weights')}: {min(found[problem])}")
@@ -90,7 +90,7 @@ def _prove_content(subject: Subject, folder: Path) -> None:
     try:
         again = family_of(model.args).from_hugging_face(read_hugging_face(folder))
     except (UserError, ValueError, KeyError, RuntimeError) as error:
-        raise RunError(f"the exported model cannot be read back: {str(error).splitlines()[0]}") from None
+        raise RunError(f"the exported model cannot be read back: {first_line(error)}") from None
     for name, value in model.args.items():
         if name != "bias" and again.args[name] != value:
             raise RunError(f"{name} of the exported model is {again.args[name]}, not {value}")

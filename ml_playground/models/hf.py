@@ -34,7 +34,7 @@ from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
 from ml_playground.durable import open_regular
-from ml_playground.errors import RunFolderError, UserError
+from ml_playground.errors import RunFolderError, UserError, first_line
 from ml_playground.models.base import Cache, GenerationDefaults, LanguageModel, ModelFamily
 from ml_playground.models.config import HuggingFaceConfig, Method, ModelArgs
 from ml_playground.models.kernels.attention import causal_attention
@@ -221,7 +221,7 @@ def _config(args: ModelArgs) -> PretrainedConfig:
     try:
         config = AutoConfig.from_pretrained(str(path), **_source(args))
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{_KEY} = {path}: has no configuration that can be used: {_line(error)}") from None
+        raise UserError(f"{_KEY} = {path}: has no configuration that can be used: {first_line(error)[:200]}") from None
     scales = [name for name in _SCALES if getattr(config, name, None) not in (None, 1, 1.0)]
     if scales:
         raise UserError(
@@ -273,7 +273,9 @@ def _load(args: ModelArgs) -> PreTrainedModel:
             **_source(args),
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{_KEY} = {path}: has no weights in safetensors that can be used: {_line(error)}") from None
+        raise UserError(
+            f"{_KEY} = {path}: has no weights in safetensors that can be used: {first_line(error)[:200]}"
+        ) from None
     assert isinstance(causal, PreTrainedModel)
     causal.train()
     return causal
@@ -329,11 +331,6 @@ def _files(args: ModelArgs) -> list[Path]:
         assert name is not None
         folder = Path(name).parent
     return sorted([folder / "config.json", *folder.glob("*.safetensors")])
-
-
-def _line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__
 
 
 families.register("hf")(HuggingFaceFamily())

@@ -12,7 +12,7 @@ from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariable
 from torch import Tensor
 
 from ml_playground.durable import open_regular, read_regular
-from ml_playground.errors import UserError
+from ml_playground.errors import UserError, first_line
 
 
 @dataclass(frozen=True)
@@ -56,5 +56,5 @@ def read_hugging_face(folder: Path) -> HuggingFaceModel:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError, SafetensorError) as error:
-        raise UserError(f"{path}: is damaged: {str(error).splitlines()[0][:200]}") from None
+        raise UserError(f"{path}: is damaged: {first_line(error)[:200]}") from None
     return HuggingFaceModel(cast("dict[str, Any]", config), weights)

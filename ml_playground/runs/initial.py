@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ml_playground.dataset.prepared import PreparedDataset
-from ml_playground.errors import DataError, UserError
+from ml_playground.errors import DataError, UserError, first_line
 from ml_playground.models.base import LanguageModel
 from ml_playground.models.build import create_model, family_of
 from ml_playground.models.config import DecoderConfig, ModelArgs, ModelConfig
@@ -53,7 +53,7 @@ def _hugging_face(folder: Path, args: ModelArgs) -> tuple[LanguageModel, Tokeniz
     except KeyError as error:
         raise UserError(f"{_KEY} = {folder}: lacks {error.args[0]}, which a model of this family has") from None
     except (ValueError, RuntimeError) as error:
-        raise UserError(f"{_KEY} = {folder}: {str(error).strip().splitlines()[0]}") from None
+        raise UserError(f"{_KEY} = {folder}: {first_line(error)}") from None
     try:
         tokenizer = train_tokenizer(PrepareConfig(tokenizer="hf", tokenizer_path=folder), [])
     except DataError:

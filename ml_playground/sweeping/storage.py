@@ -21,7 +21,7 @@ from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from ml_playground.errors import RunError, UserError
+from ml_playground.errors import RunError, UserError, first_line
 from ml_playground.terminal.console import say
 
 Database = Path | URL
@@ -54,7 +54,7 @@ def parse_storage(url: str) -> Database:
         parsed.get_dialect()
     except (ArgumentError, ImportError, ValueError) as error:
         raise ValueError(
-            f"not the URL of a database: {_first_line(error)}; write one such as postgresql://user@host/name"
+            f"not the URL of a database: {first_line(error)}; write one such as postgresql://user@host/name"
         ) from None
     if parsed.get_backend_name() != "sqlite":
         return parsed
@@ -144,7 +144,7 @@ def _translated(database: Database, error: BaseException) -> StudyError:
         error = cause
     if not isinstance(database, Path):
         return StudyError(
-            f"storage {database}: the study's database fails: {_first_line(error)}; run the same command to resume"
+            f"storage {database}: the study's database fails: {first_line(error)}; run the same command to resume"
         )
     code = cast("int", getattr(error, "sqlite_errorcode", 0)) & 0xFF
     if code in _BUSY:
@@ -153,14 +153,14 @@ def _translated(database: Database, error: BaseException) -> StudyError:
             " end it or wait for it, then run the same command to resume"
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return _damaged(database, _first_line(error))
+        return _damaged(database, first_line(error))
     fix = {
         sqlite3.SQLITE_FULL: "make room",
         sqlite3.SQLITE_READONLY: "make the file and its folder writable",
         sqlite3.SQLITE_CANTOPEN: "check the path and its permissions",
     }.get(code, "fix that")
     return StudyError(
-        f"{database}: the study's database cannot be used: {_first_line(error)}; {fix}, then run the same command"
+        f"{database}: the study's database cannot be used: {first_line(error)}; {fix}, then run the same command"
         " to resume"
     )
 
@@ -170,10 +170,6 @@ def _damaged(path: Path, problem: str) -> StudyError:
         f"{path}: the study's database is damaged: {' '.join(problem.split())}; restore it from a backup, or move"
         f" {path.parent} away to start over"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -21,6 +21,7 @@ from ml_playground.errors import (
     PlaygroundError,
     RunError,
     TooLargeError,
+    first_line,
 )
 from ml_playground.experiments.prepare import prepare
 from ml_playground.runs.manifest import Origin
@@ -212,6 +213,5 @@ def _reason_to_prune(error: Exception, config: TrainConfig) -> str | None:
 
 
 def _one_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    line = text[0] if text else type(error).__name__
+    line = first_line(error)
     return line if isinstance(error, PlaygroundError) else f"{type(error).__name__}: {line}"

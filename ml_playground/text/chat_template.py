@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from ml_playground.errors import DataError
+from ml_playground.errors import DataError, first_line
 from ml_playground.text.conversation import Message
 
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
@@ -96,6 +96,5 @@ class ChatTemplate:
                 **self._tokens,
             )
         except (TemplateError, TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else repr(error)
-            raise DataError(f"the chat template fails: {reason}") from None
+            raise DataError(f"the chat template fails: {first_line(error)}") from None
         return MarkedText(texts[0], marks[0] if marked else [])

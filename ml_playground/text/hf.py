@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from ml_playground.durable import read_regular
-from ml_playground.errors import DataError
+from ml_playground.errors import DataError, first_line
 from ml_playground.text.chat_template import ChatTemplate, MarkedText
 from ml_playground.text.config import PrepareConfig
 from ml_playground.text.hub import is_local
@@ -128,7 +128,7 @@ def _tokenizer(definition: str) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_str(definition)
     except Exception as error:  # noqa: BLE001  # the library raises nothing more specific
-        raise DataError(f"{_DEFINITION} cannot be read: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{_DEFINITION} cannot be read: {first_line(error)}") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -215,7 +215,7 @@ def _read(config: PrepareConfig, name: str) -> str:
     try:
         return read_regular(path / name if local else _from_hub(path, config, name)).decode()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
         where = "" if local else "is not a folder, and on the hub its "
         raise DataError(f"{_KEY} = {path}: {where}{name} cannot be read: {reason}") from None
 

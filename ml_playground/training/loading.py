@@ -9,7 +9,7 @@ from typing import TypedDict, cast
 import torch
 from torch import Tensor
 
-from ml_playground.errors import CheckpointError, RunFolderError, UserError
+from ml_playground.errors import CheckpointError, RunFolderError, UserError, first_line
 from ml_playground.models.base import LanguageModel
 from ml_playground.models.build import build_model
 from ml_playground.models.config import ModelArgs
@@ -90,7 +90,7 @@ def _load_legacy(path: Path) -> Trained:
         model = build_model(checkpoint["model_args"])
         model.load_state_dict(_without_artifacts(checkpoint["model"]))
     except (UserError, TypeError, AttributeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise CheckpointError(
             f"{path}: its weights or model_args are not those of a GPT of nanoGPT: {reason}"
         ) from None
