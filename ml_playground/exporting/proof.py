@@ -18,9 +18,9 @@ from transformers import GenerationConfig
 
 from ml_playground.dataset.windows import IGNORED
 from ml_playground.errors import RunError
+from ml_playground.exporting.reference import PROMPTS, TOKENS
 from ml_playground.exporting.subject import Subject
 
-PROMPTS, TOKENS = 20, 200
 EXACT = 1e-5
 """Largest difference of a logit between two implementations in float32, as a share of the largest logit."""
 _SLOW = 100_000_000
