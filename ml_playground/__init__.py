@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ml_playground.composition.load import load_experiment
     from ml_playground.config import ExperimentConfig, ModelConfig, PrepareConfig, SamplingConfig
     from ml_playground.dataset.prepared import PreparedDataset, open_dataset
+    from ml_playground.engines.base import Engine, Job, Worker
+    from ml_playground.engines.registry import register_engine
     from ml_playground.errors import PlaygroundError, RunError, UserError
     from ml_playground.experiments.prepare import prepare
     from ml_playground.experiments.registry import Preparer, preparer
@@ -40,11 +42,8 @@ if TYPE_CHECKING:
     from ml_playground.models.registry import register_model_family
     from ml_playground.runs.train import train
     from ml_playground.sampling.sample import generate_text, sample
-    from ml_playground.sweeping.engines.base import Engine, Worker
-    from ml_playground.sweeping.engines.registry import register_engine
     from ml_playground.sweeping.run import run_sweep
     from ml_playground.sweeping.sweep import Sweep, load_sweep
-    from ml_playground.sweeping.worker import work
     from ml_playground.text.source import TextFile, TextInMemory, TextSource
     from ml_playground.text.tokenizer import Tokenizer, TokenizerKind, register_tokenizer
     from ml_playground.training.loading import Trained, load_trained
@@ -57,6 +56,8 @@ _HOMES = {
     "composition.load": ["load_experiment"],
     "config": ["ExperimentConfig", "ModelConfig", "PrepareConfig", "SamplingConfig"],
     "dataset.prepared": ["PreparedDataset", "open_dataset"],
+    "engines.base": ["Engine", "Job", "Worker"],
+    "engines.registry": ["register_engine"],
     "errors": ["PlaygroundError", "RunError", "UserError"],
     "experiments.prepare": ["prepare"],
     "experiments.registry": ["Preparer", "preparer"],
@@ -69,11 +70,8 @@ _HOMES = {
     "training.loading": ["Trained", "load_trained"],
     "runs.train": ["train"],
     "sampling.sample": ["generate_text", "sample"],
-    "sweeping.engines.base": ["Engine", "Worker"],
-    "sweeping.engines.registry": ["register_engine"],
     "sweeping.run": ["run_sweep"],
     "sweeping.sweep": ["Sweep", "load_sweep"],
-    "sweeping.worker": ["work"],
     "text.source": ["TextFile", "TextInMemory", "TextSource"],
     "text.tokenizer": ["Tokenizer", "TokenizerKind", "register_tokenizer"],
     "training.state": ["Progress"],
@@ -85,6 +83,7 @@ __all__ = [
     "Engine",
     "ExperimentConfig",
     "HuggingFaceModel",
+    "Job",
     "KVCache",
     "LanguageModel",
     "ModelArgs",
@@ -123,7 +122,6 @@ __all__ = [
     "run_sweep",
     "sample",
     "train",
-    "work",
 ]
 
 

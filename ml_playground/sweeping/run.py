@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import optuna
 
 from ml_playground.durable import lock
-from ml_playground.errors import RunError, Stopped
+from ml_playground.engines.base import Engine, Job
+from ml_playground.engines.registry import engines
+from ml_playground.errors import RunError, Stopped, UserError
 from ml_playground.experiments.prepare import prepare
 from ml_playground.runs.json_output import print_json
 from ml_playground.sweeping.display import SweepDisplay
-from ml_playground.sweeping.engines.base import Engine
-from ml_playground.sweeping.engines.registry import build_engine
 from ml_playground.sweeping.points import count_trained
 from ml_playground.sweeping.record import results_record
 from ml_playground.sweeping.results import Results, tell_results, write_results
@@ -41,7 +42,7 @@ def run_sweep(sweep: Sweep, *, json: bool = False) -> None:
         RunError: If too many trials failed in a row, none has a score, or a file cannot be written.
         Stopped: If a signal was received; all trials are saved.
     """
-    engine = build_engine(sweep)
+    engine = _build_engine(sweep)
     dataset = prepare(sweep.budget.base)
     try:
         study = create_study(sweep, dataset.meta.fingerprint)
@@ -56,6 +57,15 @@ def run_sweep(sweep: Sweep, *, json: bool = False) -> None:
     tell_results(results)
     if json:
         print_json(results_record(results))
+
+
+def _build_engine(sweep: Sweep) -> Engine:
+    try:
+        engine = engines.get(sweep.config.engine)
+    except UserError as error:
+        raise sweep.document.error("engine", str(error)) from None
+    refusal = partial(sweep.document.error, "workers")
+    return engine(Job("ml_playground.sweeping.worker:work", (sweep,), sweep.config.workers, sweep.folder, refusal))
 
 
 def _write(sweep: Sweep, study: optuna.Study) -> Results:

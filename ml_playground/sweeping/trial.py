@@ -14,12 +14,12 @@ from optuna.trial import TrialState
 
 from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
+from ml_playground.engines.base import TaskFailedError
 from ml_playground.errors import (
     CheckpointError,
     DivergedError,
     OutOfMemoryError,
     PlaygroundError,
-    RunError,
     TooLargeError,
     first_line,
 )
@@ -51,10 +51,6 @@ from ml_playground.training.state import Progress
 from ml_playground.training.trainer import Observer
 
 
-class TrialFailedError(RunError):
-    """A trial failed and was recorded as failed. The process may not be in a state to run another one."""
-
-
 class TrialRunner:
     """Runs the trials of one worker sequentially."""
 
@@ -73,7 +69,7 @@ class TrialRunner:
         """Train a claimed trial, resuming from its last checkpoint if there is one, and record its final state.
 
         Raises:
-            TrialFailedError: If the trial failed.
+            TaskFailedError: If the trial failed.
             OSError, CheckpointError, StudyError: If its files or the study cannot be written; the trial stays in state
                 RUNNING, to be resumed.
             Stopped: If a signal was received; the trial stays in state RUNNING as well.
@@ -90,14 +86,14 @@ class TrialRunner:
                     if not isinstance(error, PlaygroundError):
                         traceback.print_exc()
                     end_trial(self._study, claim.number, TrialState.FAIL, _one_line(error))
-                    raise TrialFailedError(f"trial {claim.number}: {_one_line(error)}") from error
+                    raise TaskFailedError(f"trial {claim.number}: {_one_line(error)}") from error
             self._finish(claim, folder, pruned)
 
     def confirm(self, run: Run) -> None:
         """Train a claimed run of the confirmation, resuming it if it was started, and record its score.
 
         Raises:
-            TrialFailedError, OSError, CheckpointError, StudyError, Stopped: As for :meth:`run`.
+            TaskFailedError, OSError, CheckpointError, StudyError, Stopped: As for :meth:`run`.
         """
         config, folder = run.config(self._sweep), run.folder(self._sweep)
         with _console(folder):
@@ -111,7 +107,7 @@ class TrialRunner:
                 if why is None:
                     if not isinstance(error, PlaygroundError):
                         traceback.print_exc()
-                    raise TrialFailedError(f"{folder}: {_one_line(error)}") from error
+                    raise TaskFailedError(f"{folder}: {_one_line(error)}") from error
                 gc.collect()
                 return
             value = score(folder, self._sweep.objectives[0])

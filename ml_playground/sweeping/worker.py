@@ -17,7 +17,7 @@ def work(sweep: Sweep) -> None:
     """Run trials, and confirm the best ones, until all are done or claimed by other workers.
 
     Raises:
-        TrialFailedError: If a trial failed.
+        TaskFailedError: If a trial failed.
         PlaygroundError: If no trial can run on this machine.
         Stopped: If a signal was received; the trial can be resumed.
     """

@@ -113,11 +113,11 @@ from tests.integration.test_public_api import InlineWorker
 
 @mlp.register_engine("inline")
 class Inline(mlp.Engine):
-    def __init__(self, sweep):
-        self._sweep = sweep
+    def __init__(self, job):
+        self._job = job
 
     def start(self):
-        mlp.work(self._sweep)
+        self._job.run()
         return InlineWorker()
 
     def wait(self, workers, seconds):

@@ -15,6 +15,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.composition.load import load_experiment
+from ml_playground.engines.base import TaskFailedError
 from ml_playground.errors import ConfigError, RunError, RunFolderError
 from ml_playground.runs.train import train
 from ml_playground.sweeping import storage
@@ -22,7 +23,6 @@ from ml_playground.sweeping.claim import claim_next_trial
 from ml_playground.sweeping.points import duplicate_of
 from ml_playground.sweeping.storage import StudyLockedError
 from ml_playground.sweeping.study import open_study, reason
-from ml_playground.sweeping.trial import TrialFailedError
 from ml_playground.sweeping.worker import work
 from tests.integration.conftest import differences, last
 from tests.integration.sweeps import begin, run, small, table
@@ -278,7 +278,7 @@ def test_a_trial_that_diverges_is_pruned_with_the_reason(workspace: Path) -> Non
 def test_another_error_fails_the_trial_and_is_written_down(workspace: Path) -> None:
     space = {"train": {"data": {"block_size": [8, 6000]}}}
     sweep = small(n_trials=2, sampler="grid", tokens=24_000, eval_tokens=24_000, space=space)
-    with pytest.raises(TrialFailedError, match=r"trial 1: .* too few for train\.data\.block_size = 6000"):
+    with pytest.raises(TaskFailedError, match=r"trial 1: .* too few for train\.data\.block_size = 6000"):
         run(sweep)
     trials = open_study(sweep).get_trials()
     assert [trial.state for trial in trials] == [COMPLETE, FAIL]

@@ -12,8 +12,9 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "ml_playground"
 # Data flows down this list: a layer imports only layers above it.
 LAYERS = [
-    "errors", "signals", "registry", "ranges", "durable", "terminal", "config", "composition", "text", "dataset",
-    "experiments", "models", "training", "sampling", "runs", "exporting", "sweeping", "commands", "run", "cli",
+    "errors", "signals", "registry", "ranges", "durable", "terminal", "engines", "config", "composition", "text",
+    "dataset", "experiments", "models", "training", "sampling", "runs", "exporting", "sweeping", "commands", "run",
+    "cli",
 ]  # fmt: skip
 # Each of these libraries is known to one package only.
 LIBRARIES = {

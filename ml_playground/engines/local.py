@@ -12,11 +12,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
 
+from ml_playground.engines.base import LOG, Engine, Job, TaskFailedError, Worker
+from ml_playground.engines.registry import engines
 from ml_playground.errors import PlaygroundError, Stopped
 from ml_playground.signals import stop_on_signals
-from ml_playground.sweeping.engines.base import LOG, TRIAL_FAILED, Engine, Worker
-from ml_playground.sweeping.engines.registry import engines
-from ml_playground.sweeping.sweep import Sweep
 from ml_playground.terminal.streams import forgive_streams
 
 
@@ -41,19 +40,17 @@ class LocalWorker(Worker):
 class LocalEngine(Engine):
     """Forks workers from a fork server that has already imported torch, so that they start in milliseconds."""
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, job: Job) -> None:
         cores = os.cpu_count() or 1
-        if sweep.config.workers > cores:
-            raise sweep.document.error(
-                "workers", f"{sweep.config.workers} are more than this machine's {cores} cores; use {cores} at most"
-            )
-        self._sweep = sweep
+        if job.workers > cores:
+            raise job.refusal(f"{job.workers} are more than this machine's {cores} cores; use {cores} at most")
+        self._job = job
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["ml_playground.sweeping.worker"])
+        self._context.set_forkserver_preload([job.module])
         self._problems, self._report = self._context.Pipe(duplex=False)
 
     def start(self) -> LocalWorker:
-        process = self._context.Process(target=_run_worker, args=(self._sweep, self._report))
+        process = self._context.Process(target=_run_worker, args=(self._job, self._report))
         process.start()
         return LocalWorker(process)
 
@@ -68,23 +65,19 @@ class LocalEngine(Engine):
         return problem
 
 
-def _run_worker(sweep: Sweep, problems: Connection) -> None:
-    """Entry point of a worker process; errors that end the whole sweep are sent to ``problems``."""
-    # Imported here, so that only the fork server imports torch: the supervising process does not need it.
-    from ml_playground.sweeping.trial import TrialFailedError
-    from ml_playground.sweeping.worker import work
-
+def _run_worker(job: Job, problems: Connection) -> None:
+    """Entry point of a worker process; errors that end the whole job are sent to ``problems``."""
     os.setsid()  # only the parent receives Ctrl-C, and forwards it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     stop_on_signals()
-    descriptor = os.open(sweep.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    descriptor = os.open(job.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     forgive_streams()
     try:
-        work(sweep)
-    except TrialFailedError:
-        sys.exit(TRIAL_FAILED)
+        job.run()
+    except TaskFailedError as error:
+        sys.exit(error.exit_code)
     except PlaygroundError as error:
         problems.send(error)
         sys.exit(error.exit_code)
@@ -96,5 +89,5 @@ def _end_with_parent() -> None:
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])
-    # Exit immediately, as if killed with the parent: a restart resumes from the trial's checkpoint and needs its lock.
+    # Exit immediately, as if killed with the parent: a restart resumes from the run's checkpoint and needs its lock.
     os.kill(os.getpid(), signal.SIGKILL)

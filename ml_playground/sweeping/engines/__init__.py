@@ -1,1 +1,0 @@
-"""Engines that start the workers of a sweep, one module each."""
