@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from collections.abc import Generator
 from types import FrameType
 
 from ml_playground.errors import Stopped
@@ -18,6 +20,18 @@ def stop_on_signals() -> None:
     """Make each of :func:`stop_signals` raise :class:`Stopped` from now on."""
     for signum in stop_signals():
         signal.signal(signum, _stop)
+
+
+@contextlib.contextmanager
+def stopping_on_signals() -> Generator[None]:
+    """Context in which each of :func:`stop_signals` raises :class:`Stopped`, whatever it does outside."""
+    previous = {signum: signal.getsignal(signum) for signum in stop_signals()}
+    stop_on_signals()
+    try:
+        yield
+    finally:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:

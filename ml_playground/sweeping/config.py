@@ -91,7 +91,8 @@ class SweepConfig:
     engine: str = "local"
     """Engine that starts the workers: ``local`` starts processes on this machine."""
     storage: str | None = None
-    """URL of the study's database. Defaults to ``study.db`` in the sweep's folder."""
+    """URL of the study's database, such as ``postgresql://user@host/name``, without a password, which belongs in
+    ``~/.pgpass`` or ``PGPASSWORD``. Defaults to ``study.db`` in the sweep's folder."""
     retry_failed: int = bounded(0, ge=0, le=100)
     """How often a failed trial is tried again, under a new number; also those that failed before this was set."""
     warm_start: str | None = None

@@ -10,12 +10,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.sweeping.config import LrScaling
 from ml_playground.sweeping.confirmation import read_confirmation
+from ml_playground.sweeping.database import StudyError
 from ml_playground.sweeping.gain import find_baseline, show_gain
 from ml_playground.sweeping.names import short_names, show_params, show_scores, show_value
 from ml_playground.sweeping.points import LEARNING_RATE, count_trained, values_of
 from ml_playground.sweeping.progress import Progress, trained_tokens
 from ml_playground.sweeping.ranking import ranked, status
-from ml_playground.sweeping.storage import StudyError
 from ml_playground.sweeping.sweep import Sweep
 from ml_playground.terminal.console import console, say
 from ml_playground.terminal.numbers import duration, short

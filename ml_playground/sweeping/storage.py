@@ -17,15 +17,21 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import event
-from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from ml_playground.errors import RunError, UserError, first_line
+from ml_playground.errors import UserError, first_line
+from ml_playground.sweeping.database import (
+    Database,
+    StudyError,
+    StudyLockedError,
+    StudyUnreachableError,
+    show_database,
+)
+from ml_playground.sweeping.server import ServerStorage, patiently
 from ml_playground.terminal.console import say
 
-Database = Path | URL
-"""Path of a SQLite file, or URL of another database."""
 T = TypeVar("T")
 
 _SECONDS_TO_WAIT = 60.0
@@ -35,60 +41,42 @@ _SECONDS_BETWEEN_TRIES = 0.5
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-class StudyError(RunError):
-    """The study's database cannot be read or written at the moment; its content is preserved."""
-
-
-class StudyLockedError(StudyError):
-    """Another program has locked the study's database for too long."""
-
-
-def parse_storage(url: str) -> Database:
-    """Parse the ``storage`` setting of a sweep file.
-
-    Raises:
-        ValueError: If the URL is invalid; the message describes the problem.
-    """
-    try:
-        parsed = make_url(url)
-        parsed.get_dialect()
-    except (ArgumentError, ImportError, ValueError) as error:
-        raise ValueError(
-            f"not the URL of a database: {first_line(error)}; write one such as postgresql://user@host/name"
-        ) from None
-    if parsed.get_backend_name() != "sqlite":
-        return parsed
-    if parsed.query:
-        raise ValueError("a SQLite URL is sqlite:/// and a path; remove the '?' and what follows")
-    if not parsed.database or parsed.database == ":memory:":
-        raise ValueError("names no file, and workers share one; write sqlite:///path/to/study.db, or remove the key")
-    return Path(parsed.database)
-
-
-def open_storage(database: Database) -> RDBStorage:
+def open_storage(database: Database, *, known: bool = False) -> RDBStorage:
     """Connect to the database and create Optuna's tables if they are missing. Foreign files are not modified.
+
+    Args:
+        database: The file, or the URL of a server.
+        known: The database has been opened before, so that a server that cannot be reached is waited for.
 
     Raises:
         UserError: If the database is corrupted, belongs to another program, or cannot be reached or written.
         StudyLockedError: If another program has kept it locked for a minute.
+        StudyUnreachableError: If a known server cannot be reached for ten minutes.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    connect = functools.partial(_connected, database)
     try:
-        storage = _open_file(database) if isinstance(database, Path) else _open_url(database)
-    except StudyLockedError:
+        return patiently(connect) if known else connect()
+    except (StudyLockedError, StudyUnreachableError) as error:
+        if isinstance(error, StudyUnreachableError) and not known:
+            raise UserError(f"{error}; check the URL, and that the server runs") from None
         raise
+    except StudyError as error:
+        raise UserError(str(error)) from None
+
+
+def _connected(database: Database) -> RDBStorage:
+    try:
+        storage = _open_file(database) if isinstance(database, Path) else ServerStorage(database)
     except UnicodeDecodeError as error:  # in a name quoted by SQLite
-        raise UserError(str(_damaged(cast("Path", database), str(error)))) from None
-    except (StudyError, SQLAlchemyError, StorageInternalError, sqlite3.Error, ImportError, RuntimeError) as error:
-        translated = error if isinstance(error, StudyError) else _translated(database, error)
-        if isinstance(translated, StudyLockedError):
-            raise translated from None
-        raise UserError(str(translated)) from None
+        raise _damaged(cast("Path", database), str(error)) from None
+    except (SQLAlchemyError, StorageInternalError, sqlite3.Error, ImportError, RuntimeError) as error:
+        raise _translated(database, error) from None
 
     # Raises a StudyError, which Optuna and SQLAlchemy propagate unchanged.
     def translate(context: ExceptionContext) -> None:
         if not isinstance(context.sqlalchemy_exception, IntegrityError):  # Optuna handles these
-            raise _translated(database, context.original_exception)
+            raise _translated(database, context.sqlalchemy_exception or context.original_exception)
 
     event.listen(storage.engine, "handle_error", translate)
     return storage
@@ -97,12 +85,6 @@ def open_storage(database: Database) -> RDBStorage:
 def is_unused(path: Path) -> bool:
     """Return whether the file does not contain a study yet, because it is missing or empty."""
     return not path.exists() or (path.is_file() and path.stat().st_size == 0)
-
-
-def _open_url(url: URL) -> RDBStorage:
-    # Escape braces, because Optuna calls str.format on the URL.
-    text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
-    return RDBStorage(text)
 
 
 def _open_file(path: Path) -> RDBStorage:
@@ -140,12 +122,15 @@ def _has_study_tables(path: Path) -> bool:
 
 def _translated(database: Database, error: BaseException) -> StudyError:
     """Translate a database error into a message for the user."""
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    unreachable = lost or isinstance(error, OperationalError)
     while not isinstance(error, sqlite3.Error) and (cause := getattr(error, "orig", None) or error.__cause__):
         error = cause
     if not isinstance(database, Path):
-        return StudyError(
-            f"storage {database}: the study's database fails: {first_line(error)}; run the same command to resume"
-        )
+        name = f"storage {show_database(database)}"
+        if unreachable:
+            return StudyUnreachableError(f"{name}: the study's database cannot be reached: {first_line(error)}")
+        return StudyError(f"{name}: the study's database fails: {first_line(error)}; run the same command to resume")
     code = cast("int", getattr(error, "sqlite_errorcode", 0)) & 0xFF
     if code in _BUSY:
         return StudyLockedError(

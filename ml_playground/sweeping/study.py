@@ -68,7 +68,10 @@ def open_study(sweep: Sweep) -> optuna.Study:
     """
     pruner = build_pruner(sweep.pruner, sweep.budget)
     return optuna.load_study(
-        study_name=sweep.study_name, storage=open_storage(sweep.database), sampler=RandomSampler(), pruner=pruner
+        study_name=sweep.study_name,
+        storage=open_storage(sweep.database, known=True),
+        sampler=RandomSampler(),
+        pruner=pruner,
     )
 
 

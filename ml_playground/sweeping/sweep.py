@@ -19,9 +19,9 @@ from ml_playground.runs.listing import OUTPUTS
 from ml_playground.sweeping.budget import Budget, plan_budget
 from ml_playground.sweeping.checks import check_confirmation
 from ml_playground.sweeping.config import Direction, PrunerKind, SamplerKind, SweepConfig
+from ml_playground.sweeping.database import Database, parse_storage
 from ml_playground.sweeping.points import point_of
 from ml_playground.sweeping.space import Params, Range, Space, Value, read_space
-from ml_playground.sweeping.storage import Database, parse_storage
 
 VAL_LOSS = "val_loss"
 _CURVES = ("train/loss", "train/tokens_per_sec", "train/step_time_ms")

@@ -161,6 +161,7 @@ def test_unknown_sweeps_are_refused(invoke: Invoke, sweeps: Path, name: str) -> 
     [
         ("nonsense", "sweeps/my.toml:1: storage: not the URL of a database: "),
         ("sqlite://", "sweeps/my.toml:1: storage: names no file"),
+        ("postgresql://me:secret@host/study", "sweeps/my.toml:1: storage: contains a password, which everyone"),
         ("sqlite:////nowhere/at/all.db", "/nowhere/at/all.db: the study's database cannot be used: unable to open"),
     ],
 )
@@ -169,6 +170,7 @@ def test_a_database_that_cannot_be_used(invoke: Invoke, sweeps: Path, url: str, 
     result = invoke("mlp", "sweep", "tiny", "--sweep", "my")
     assert result.code == 2
     assert result.err.splitlines()[-1].startswith(line)
+    assert "secret" not in result.err + result.out
 
 
 @pytest.fixture

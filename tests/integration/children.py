@@ -49,11 +49,12 @@ class Hook:
 
 
 def start(folder: Path, config: Path, hook: Hook | None = None, *, verb: str = "train") -> ForkServerProcess:
-    """A child that trains, or runs ``sweeps/small.toml``, whole (``sweep``) or as one worker (``work``).
+    """A child that trains, or runs ``sweeps/small.toml``, whole (``sweep``) or as one worker (``work``; ``join`` if
+    there is a study).
 
     Its standard error goes to ``child.log`` in the folder.
     """
-    whole = verb in ("sweep", "work")
+    whole = verb in ("sweep", "work", "join")
     process = _context.Process(target=_child, args=(folder, config if whole else _experiment(config), hook, verb))
     process.start()
     return process
@@ -108,7 +109,8 @@ def _sweep(config: Path, verb: str) -> None:
     if verb == "sweep":
         run_sweep(sweep)
     else:
-        begin(sweep)
+        if verb == "work":
+            begin(sweep)
         work(sweep)
 
 

@@ -20,8 +20,8 @@ from ml_playground.errors import ConfigError, RunError, RunFolderError
 from ml_playground.runs.train import train
 from ml_playground.sweeping import storage
 from ml_playground.sweeping.claim import claim_next_trial
+from ml_playground.sweeping.database import StudyLockedError
 from ml_playground.sweeping.points import duplicate_of
-from ml_playground.sweeping.storage import StudyLockedError
 from ml_playground.sweeping.study import open_study, reason
 from ml_playground.sweeping.worker import work
 from tests.integration.conftest import differences, last

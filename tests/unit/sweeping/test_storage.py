@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 
 from ml_playground.errors import UserError
 from ml_playground.sweeping import storage
-from ml_playground.sweeping.storage import StudyError, StudyLockedError, open_storage, parse_storage
+from ml_playground.sweeping.database import StudyError, StudyLockedError, parse_storage
+from ml_playground.sweeping.storage import open_storage
 
 NAMES = st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=40)
 
@@ -69,12 +71,23 @@ def test_the_study_is_in_the_file_of_that_name_and_in_no_other(name: str) -> Non
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:///a.db?mode=ro", "remove the '?'"),
+        ("postgresql://me@host:secret/study", "its port is not a number; write one such as postgresql://user@host/"),
+        ("postgresql://me:secret@host/study", "contains a password, which everyone who reads this file would know"),
+        ("postgresql://me@host/study?password=secret", "put it into ~/.pgpass or the environment variable PGPASSWORD"),
+        ("postgresql+pg8000://me@host/study", "its driver is missing: No module named 'pg8000'; install it"),
     ],
 )
 def test_what_is_no_url_of_a_database_is_refused(url: str, problem: str) -> None:
     with pytest.raises(ValueError, match=r"\A[^\n]*\Z") as error:
         parse_storage(url)
     assert problem in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_missing_driver_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ValueError, match=r"its driver is missing: .*; pip install 'ml-playground\[postgres\]'"):
+        parse_storage("postgresql://me@host/study")
 
 
 def test_a_sqlite_url_is_a_path() -> None:
