@@ -19,7 +19,7 @@ def loop(config: ExperimentConfig) -> None:
             :func:`~ml_playground.sampling.sample.sample`, and
             :func:`~ml_playground.exporting.export.export`.
     """
-    from ml_playground.runs.seeds import with_best_seed
+    from ml_playground.runs.seeds.configs import with_best_seed
     from ml_playground.runs.train import train
     from ml_playground.sampling.sample import sample
 

@@ -48,7 +48,7 @@ def trained_experiment(options: argparse.Namespace) -> ExperimentConfig:
         UserError: As for :func:`experiment`.
     """
     config = experiment(options)
-    from ml_playground.runs.seeds import with_best_seed
+    from ml_playground.runs.seeds.configs import with_best_seed
 
     return with_best_seed(config)
 

@@ -10,6 +10,8 @@ from ml_playground.durable import LockedError, lock
 from ml_playground.errors import RunError, RunFolderError
 
 LOCK = ".lock"
+CONSOLE = "console.log"
+"""File for what a run says that a worker trains."""
 
 
 @contextlib.contextmanager
@@ -30,3 +32,14 @@ def writing(folder: Path) -> Generator[None]:
         ) from None
     except OSError as error:
         raise RunError.of_files(folder, error) from error
+
+
+@contextlib.contextmanager
+def console_log(folder: Path) -> Generator[None]:
+    """Redirect the output of a run to its ``console.log``."""
+    with (
+        (folder / CONSOLE).open("a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        yield

@@ -15,7 +15,7 @@ from typing import Literal
 from ml_playground.dataset.placing import FILES
 from ml_playground.dataset.prepared import META, read_meta_of_any_format
 from ml_playground.durable import is_locked, read_regular
-from ml_playground.errors import DataError, RunFolderError
+from ml_playground.errors import CheckpointError, DataError, RunFolderError
 from ml_playground.runs.folder import LOCK
 from ml_playground.runs.groups import find_folder
 from ml_playground.runs.listing import RunSummary, find_folders, find_runs, summarize
@@ -110,16 +110,35 @@ def _files_in(run: RunSummary, used: dict[Path, Path]) -> Iterator[Leftover]:
     for name in names:
         if _TEMPORARY.fullmatch(name):
             yield _leftover("temporary", run, [name], "left by a killed process")
-    settings = read_settings(run.folder)
-    steps = {found[1] for name in names if (found := _STEP.fullmatch(name))}
-    for stem in sorted(steps):
+    stems = sorted({found[1] for name in names if (found := _STEP.fullmatch(name))})
+    count = read_settings(run.folder).get("train.runtime.ckpt_top_k")
+    written = [stem for stem in stems if f"{stem}.pt" in names]
+    too_many = isinstance(count, int) and len(written) > count > 0
+    kept = _kept(run.folder) if too_many else set(stems)
+    for stem in stems:
         files = [name for name in names if name in (f"{stem}.pt", f"{stem}.json")]
         if any((run.folder / name).absolute() in used for name in files):
             continue
-        if settings.get("train.runtime.ckpt_top_k") == 0:
+        if count == 0:
             yield _leftover("checkpoint", run, files, "ckpt_top_k = 0 keeps none")
-        elif len(files) == 1 and files[0].endswith(".json"):
+        elif kept is not None and stem not in kept:
+            yield _leftover("checkpoint", run, files, f"ckpt_top_k = {count} keeps better ones")
+        elif stem not in written:
             yield _leftover("checkpoint", run, files, "its checkpoint is gone")
+
+
+def _kept(folder: Path) -> set[str] | None:
+    """Return the names of the checkpoints that a run keeps as its best k; None if that is not known."""
+    # Rarely needed, and torch takes seconds.
+    from ml_playground.training import checkpoint as checkpoints
+    from ml_playground.training.saving import top_names
+    from ml_playground.training.state import Progress
+
+    try:
+        found = checkpoints.read(folder / f"{checkpoints.LAST}.pt")
+        return top_names(Progress(**found.checkpoint["state"]["progress"]))  # type: ignore[arg-type]  # written by asdict()
+    except (CheckpointError, TypeError, ValueError):
+        return None
 
 
 def _leftover(kind: Kind, run: RunSummary, names: Sequence[str], reason: str) -> Leftover:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ml_playground.config import ExperimentConfig
 from ml_playground.dataset.prepared import PreparedDataset
-from ml_playground.errors import RunError
 from ml_playground.experiments.prepare import prepare
 from ml_playground.runs.folder import writing
 from ml_playground.runs.manifest import Origin, says_finished
-from ml_playground.runs.seeds import seed_configs, summary
+from ml_playground.runs.seeds.configs import seed_configs
+from ml_playground.runs.seeds.training import train_seeds
 from ml_playground.runs.session import RunSession
 from ml_playground.terminal.console import say
 from ml_playground.training import checkpoint as checkpoints
@@ -21,7 +21,8 @@ from ml_playground.training.trainer import Observer, Outcome
 def train(config: ExperimentConfig) -> Progress:
     """Train to the end, resuming from the run folder's last checkpoint if there is one, and return the progress.
 
-    With ``train.runtime.seeds``, there is a run folder for each, and the progress is that of the last one.
+    With ``train.runtime.seeds``, worker processes train a run folder for each, and the progress is that of the last
+    one. A script then needs ``if __name__ == "__main__":``.
 
     Raises:
         DataError: If the text cannot be used.
@@ -33,27 +34,11 @@ def train(config: ExperimentConfig) -> Progress:
     dataset = prepare(config)
     runtime = config.train.runtime
     hardware = choose_hardware(runtime.device, runtime.dtype, runtime.threads)
-    if not runtime.seeds:
-        return _train_one(config, dataset, hardware)
-    failures: list[RunError] = []
-    progress = Progress()
-    for number, one in enumerate(configs := seed_configs(config), start=1):
-        say(f"seed {number} of {len(configs)}: {one.train.runtime.seed}")
-        try:
-            progress = _train_one(one, dataset, hardware)
-        except RunError as error:  # the other seeds can still be trained
-            say(f"error: {error}")
-            failures.append(error)
-    say(summary(config))
-    if failures:
-        raise failures[0]
-    return progress
-
-
-def _train_one(config: ExperimentConfig, dataset: PreparedDataset, hardware: Hardware) -> Progress:
-    if config.train.runtime.eval_only:
-        return _evaluate(config, dataset, hardware)
-    with writing(config.train.runtime.out_dir):
+    if runtime.eval_only:
+        return [_evaluate(one, dataset, hardware) for one in seed_configs(config)][-1]
+    if runtime.seeds:
+        return train_seeds(config, dataset, hardware)
+    with writing(runtime.out_dir):
         return train_in_folder(config, dataset, hardware).progress
 
 

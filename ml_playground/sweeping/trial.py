@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import math
 import traceback
-from collections.abc import Generator
 from pathlib import Path
 
 import optuna
@@ -24,6 +22,7 @@ from ml_playground.errors import (
     first_line,
 )
 from ml_playground.experiments.prepare import prepare
+from ml_playground.runs.folder import console_log
 from ml_playground.runs.manifest import Origin
 from ml_playground.runs.train import train_in_folder
 from ml_playground.sweeping.claim import Claim
@@ -75,7 +74,7 @@ class TrialRunner:
             Stopped: If a signal was received; the trial stays in state RUNNING as well.
         """
         folder = self._sweep.trial_folder(claim.number)
-        with _console(folder):
+        with console_log(folder):
             try:
                 pruned = None if self._train(claim) else reason(find_trial(self._study, claim.number))
             except (OSError, CheckpointError, StudyError):
@@ -96,7 +95,7 @@ class TrialRunner:
             TaskFailedError, OSError, CheckpointError, StudyError, Stopped: As for :meth:`run`.
         """
         config, folder = run.config(self._sweep), run.folder(self._sweep)
-        with _console(folder):
+        with console_log(folder):
             try:
                 self._fit(config, values_of(run.trial), lambda _: True)
             except (OSError, CheckpointError, StudyError):
@@ -145,17 +144,6 @@ class TrialRunner:
                 TrialState.PRUNED,
                 f"{DIVERGED}: its {' or '.join(self._sweep.objectives)} is not finite",
             )
-
-
-@contextlib.contextmanager
-def _console(folder: Path) -> Generator[None]:
-    """Redirect the output of a run to its ``console.log``."""
-    with (
-        (folder / "console.log").open("a", encoding="utf-8") as log,
-        contextlib.redirect_stdout(log),
-        contextlib.redirect_stderr(log),
-    ):
-        yield
 
 
 class _Observer:

@@ -143,6 +143,9 @@ class TrainRuntimeConfig:
     seeds: list[int] = field(default_factory=list[int])
     """Train one run with each of these seeds, in ``seed-1``, ``seed-2``, ... below ``out_dir``, to know how much chance
     decides. Sampling uses the best of them. If empty, there is one run, with ``seed``."""
+    seed_workers: int = bounded(0, ge=0, le=256)
+    """Number of seeds that are trained at a time, by processes that share the cores. 0 chooses: as many as there are
+    cores, or fewer if ``threads`` is set or memory is short; one on an accelerator."""
     device: Device = Device.auto
     dtype: Dtype = Dtype.auto
     threads: int = bounded(0, ge=0)

@@ -66,7 +66,7 @@ def choose_hardware(device: Device, dtype: Dtype, threads: int = 0, *, table: st
     if threads > (cpus := os.cpu_count() or 1):
         raise UserError(f"{table}.threads = {threads}: this machine has {cpus} CPUs; use {cpus} at most, or 0")
     if kind == "cpu":
-        torch.set_num_threads(threads or _cores())
+        torch.set_num_threads(threads or cores())
         keep_freed_memory()
     elif kind == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32
@@ -97,7 +97,7 @@ def has_compiler() -> bool:
     return headers.exists() and any(shutil.which(name) for name in ("c++", "g++", "clang++"))
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return the number of cores available to this process; torch ignores a container's CPU quota."""
     try:
         quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()

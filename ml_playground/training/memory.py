@@ -139,6 +139,15 @@ def free_bytes(device: torch.device) -> int | None:
         return free
 
 
+def installed_bytes() -> int:
+    """Return the memory in bytes of the machine, or of the container."""
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(installed, int(_LIMITS[0].read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no cgroup, or no limit in it
+        return installed
+
+
 def _kept_bytes(model: LanguageModel, windows: int, length: int, hardware: Hardware) -> int:
     """Return the bytes that autograd saves in a forward pass, excluding parameters."""
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}

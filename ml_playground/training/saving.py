@@ -18,6 +18,11 @@ from ml_playground.training.state import Progress
 _TOP_K = re.compile(r"ckpt_step\d{6,}\.(pt|json)")
 
 
+def top_names(progress: Progress) -> set[str]:
+    """Return the names of the top k checkpoints."""
+    return {f"ckpt_step{step:06d}" for _, step in progress.top}
+
+
 class CheckpointWriter:
     """Writes the last, best and top k checkpoints of a run in a background thread, one save at a time.
 
@@ -69,7 +74,7 @@ class CheckpointWriter:
             return
         if progress.best_step == progress.step or self._runtime.always_save_checkpoint:
             self._copy_to(BEST, progress.step)
-        top = {f"ckpt_step{step:06d}" for _, step in progress.top}
+        top = top_names(progress)
         if (name := f"ckpt_step{progress.step:06d}") in top:
             self._copy_to(name, progress.step)
         # Match .pt and .json: a kill between the two deletions leaves one of them. Users' own copies have other names.

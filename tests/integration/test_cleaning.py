@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from ml_playground.runs.cleaning import empty_trash, move_to_trash
 from ml_playground.runs.leftovers import find_leftovers
 from ml_playground.runs.notes import archive, refer
 from ml_playground.runs.train import train
+from tests.integration import children
+from tests.integration.children import Hook
 from tests.integration.conftest import Tiny
 from tests.unit.runs.folders import write_run
 
@@ -158,6 +161,21 @@ def test_data_is_moved_when_the_last_run_that_used_it_is_gone(tiny: Tiny, worksp
     os.utime(data, (0, 0))
     cli.run(["clean", "--yes"])
     train(tiny())
+
+
+def test_a_checkpoint_that_ckpt_top_k_no_longer_keeps_is_moved(tiny: Tiny, workspace: Path) -> None:
+    os.chdir(workspace)
+    tiny(train={"runtime": {"ckpt_top_k": 1}})
+    # The first two deletions are of generations left by an earlier run.
+    hook = Hook("ml_playground.training.checkpoint:delete", 3, signal.SIGKILL)
+    assert children.finish(workspace, workspace / "changed.toml", hook) == -signal.SIGKILL
+    folder = OUTPUTS / "tiny"
+    assert sorted(path.name for path in folder.glob("ckpt_step*.pt")) == ["ckpt_step000000.pt", "ckpt_step000004.pt"]
+    (leftover,) = find_leftovers(OUTPUTS)
+    assert leftover.reason == "ckpt_top_k = 1 keeps better ones"
+    assert set(leftover.paths) == set(folder.glob("ckpt_step000000.*"))
+    (folder / "ckpt_last.pt").write_bytes(b"damaged")
+    assert paths() == set(), "which ones are the best is not known"
 
 
 def test_without_a_terminal_nothing_is_moved_unless_told(capsys: pytest.CaptureFixture[str]) -> None:

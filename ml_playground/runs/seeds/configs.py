@@ -32,7 +32,8 @@ def summary(config: ExperimentConfig) -> str:
 
 def _with_seed(config: ExperimentConfig, seed: int) -> ExperimentConfig:
     one = in_folder(config, config.train.runtime.out_dir / f"seed-{seed}")
-    one.train.runtime.seed, one.train.runtime.seeds = seed, []
+    runtime = one.train.runtime
+    runtime.seed, runtime.seeds, runtime.seed_workers = seed, [], 0
     return one
 
 
