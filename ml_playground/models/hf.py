@@ -38,6 +38,7 @@ from ml_playground.errors import RunFolderError, UserError, first_line
 from ml_playground.models.base import Cache, GenerationDefaults, LanguageModel, ModelFamily
 from ml_playground.models.config import HuggingFaceConfig, Method, ModelArgs
 from ml_playground.models.kernels.attention import causal_attention
+from ml_playground.models.kernels.lora import fuse_lora
 from ml_playground.models.registry import families
 from ml_playground.terminal.console import console, say
 from ml_playground.text.hub import is_local
@@ -72,8 +73,6 @@ def _attention(
     """
     plain = scaling in (None, query.shape[-1] ** -0.5) and not settings.get("sliding_window")
     if plain and 1 < query.shape[2] == key.shape[2]:
-        shared = query.shape[1] // key.shape[1]
-        key, value = (x.repeat_interleave(shared, 1) if shared > 1 else x for x in (key, value))
         return causal_attention(query, key, value, dropout, attention_mask).transpose(1, 2).contiguous(), None
     return sdpa_attention_forward(
         module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **settings
@@ -297,6 +296,8 @@ def _adapted(causal: PreTrainedModel, args: ModelArgs) -> PreTrainedModel:
             f"train.model.peft.target_modules = {wanted}: {args['path']} has no such modules; there are:"
             f" {', '.join(sorted(linear))}"
         ) from None
+    if not args["peft.use_dora"]:
+        fuse_lora(causal)
     return causal
 
 

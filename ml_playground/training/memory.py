@@ -157,7 +157,8 @@ def _kept_bytes(model: LanguageModel, windows: int, length: int, hardware: Hardw
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        # Autograd would never free an operation's own output that it holds through a hook.
+        return tensor.detach()
 
     ids = torch.zeros(windows, length, dtype=torch.int64, device=hardware.device)
     devices = [hardware.device] if hardware.device.type == "cuda" else []
