@@ -20,8 +20,7 @@ from torch.utils.data import IterableDataset
 
 import ml_playground as mlp
 from ml_playground.dataset.batches import Batches
-from ml_playground.models.build import create_model
-from ml_playground.models.hf import PretrainedLanguageModel
+from ml_playground.models.hf import lora_config
 from ml_playground.training.config import Dtype
 from ml_playground.training.rng import seed_everything
 
@@ -142,14 +141,15 @@ def _ours(config: mlp.ExperimentConfig) -> tuple[list[float], list[float]]:
 
 
 def _theirs(config: mlp.ExperimentConfig) -> tuple[list[float], list[float]]:
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from peft import get_peft_model
+    from transformers import AutoModelForCausalLM, Trainer, TrainerCallback, TrainingArguments
 
     dataset = mlp.prepare(config)
     train = config.train
     seed_everything(train.runtime.seed)
-    model = create_model(train.model.args(dataset.meta.vocab_size))
-    assert isinstance(model, PretrainedLanguageModel)
-    model.causal.set_attn_implementation("sdpa")  # as transformers loads it
+    args = train.model.args(dataset.meta.vocab_size)
+    base = AutoModelForCausalLM.from_pretrained(str(args["path"]), dtype=torch.float32)
+    model = get_peft_model(base, lora_config(args, base))
     times: list[float] = []
 
     class Clock(TrainerCallback):
@@ -176,7 +176,7 @@ def _theirs(config: mlp.ExperimentConfig) -> tuple[list[float], list[float]]:
         seed=train.runtime.seed,
     )
     windows = Windows(Batches(dataset, "train", train.data.batch_size, train.data.block_size), train.runtime.seed)
-    trainer = Trainer(model.causal, arguments, train_dataset=windows, callbacks=[Clock()])
+    trainer = Trainer(model, arguments, train_dataset=windows, callbacks=[Clock()])
     trainer.train()
     history = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return [float(loss) for loss in history], [after - before for before, after in pairwise(times)]

@@ -13,6 +13,8 @@ from ml_playground.models.kernels.autograd import Context
 
 _BLOCK = 64
 """Number of queries computed at a time, with the keys up to the last of them: few of these are in the future."""
+_FUTURE = torch.full((_BLOCK, _BLOCK), -math.inf).triu(1)
+"""Added to the scores of a block with itself."""
 _KEPT_PER_WIDTH = 4
 """Up to this many tokens per head width, attention weights are kept for the backward pass, for they take no more memory
 than queries, keys, values and outputs; beyond it they are computed again, in 15 % of the time."""
@@ -68,7 +70,10 @@ def causal_attention(
 
 
 def _blocks_are_faster(value: Tensor) -> bool:
-    return value.device.type == "cpu" and value.dtype in (torch.float32, torch.bfloat16)
+    if value.device.type != "cpu":
+        return False
+    # Compiled code of the blocks takes longer in float32 than torch's own kernel.
+    return value.dtype is torch.bfloat16 or (value.dtype is torch.float32 and not torch.compiler.is_compiling())
 
 
 class _BlockedAttention(torch.autograd.Function):
@@ -120,7 +125,7 @@ def _weights(query: Tensor, key: Tensor, mask: Tensor | None, block: slice) -> T
     scores = torch.bmm(query[:, block], key[:, : block.stop].transpose(1, 2)).float()
     if mask is None:
         tokens = scores.shape[1]
-        scores[:, :, block] += torch.full((tokens, tokens), -math.inf).triu(1)
+        scores[:, :, block] += _FUTURE[:tokens, :tokens]
     else:
         scores.view(len(mask), -1, *scores.shape[1:]).masked_fill_(~mask[:, :, block, : block.stop], -math.inf)
     return torch.softmax(scores, -1, out=scores).to(query.dtype)
