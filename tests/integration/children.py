@@ -20,6 +20,7 @@ from typing import Literal
 
 import torch
 
+from ml_playground import cli
 from ml_playground.commands.exit import run_command
 from ml_playground.commands.loop import loop
 from ml_playground.composition.load import load_experiment
@@ -31,6 +32,8 @@ from ml_playground.sweeping.sweep import load_sweep
 from ml_playground.sweeping.worker import work
 from tests.integration.sweeps import begin
 
+_VERBS: dict[str, Callable[[ExperimentConfig], object]] = {"prepare": prepare, "train": train, "loop": loop}
+_CLEANING: dict[str, list[str]] = {"clean": [], "empty": ["--empty-trash"]}
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.integration.children"])
 
@@ -54,8 +57,16 @@ def start(folder: Path, config: Path, hook: Hook | None = None, *, verb: str = "
 
     Its standard error goes to ``child.log`` in the folder.
     """
-    whole = verb in ("sweep", "work", "join")
-    process = _context.Process(target=_child, args=(folder, config if whole else _experiment(config), hook, verb))
+    process = _context.Process(
+        target=_child, args=(folder, _experiment(config) if verb in _VERBS else config, hook, verb)
+    )
+    process.start()
+    return process
+
+
+def start_cleaning(folder: Path, hook: Hook | None = None, *, empty_trash: bool = False) -> ForkServerProcess:
+    """A child that runs ``mlp clean``."""
+    process = _context.Process(target=_child, args=(folder, folder, hook, "empty" if empty_trash else "clean"))
     process.start()
     return process
 
@@ -93,11 +104,12 @@ def _child(folder: Path, config: Path | ExperimentConfig, hook: Hook | None, ver
     os.dup2(descriptor, 2)
     if hook:
         _install(hook)
-    verbs: dict[str, Callable[[ExperimentConfig], object]] = {"prepare": prepare, "train": train, "loop": loop}
 
     def run() -> None:
         if isinstance(config, ExperimentConfig):
-            verbs[verb](config)
+            _VERBS[verb](config)
+        elif verb in _CLEANING:
+            cli.run(["clean", "--yes", *_CLEANING[verb]])
         else:
             _sweep(config, verb)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
-import subprocess
-import sys
+import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -25,26 +26,7 @@ from tests.integration.conftest import Tiny
 from tests.unit.runs.folders import write_run
 
 OUTPUTS = Path("outputs")
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from ml_playground import cli
-
-rename, moment = os.rename, int(sys.argv[1])
-
-def killing(source, target):
-    global moment
-    moment -= 1
-    if moment == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    rename(source, target)
-    moment -= 1
-    if moment == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-os.rename = killing
-cli.run(["clean", "--yes"])
-"""
+KILL = signal.SIGKILL
 
 
 def fill() -> None:
@@ -66,8 +48,9 @@ def fill() -> None:
 
 
 def contents() -> list[bytes]:
-    """Every file below the working directory, wherever it is, but locks."""
-    return sorted(path.read_bytes() for path in Path().rglob("*") if path.is_file() and path.name != ".lock")
+    """Every file below the working directory, wherever it is, but locks and logs."""
+    ignored = (".lock", "child.log")
+    return sorted(path.read_bytes() for path in Path().rglob("*") if path.is_file() and path.name not in ignored)
 
 
 @pytest.fixture(autouse=True)
@@ -97,17 +80,59 @@ def test_only_what_nothing_needs_is_moved_and_the_bytes_are_those_that_were_prom
     assert empty_trash(OUTPUTS) == 0
 
 
-@pytest.mark.parametrize("moment", range(1, 11))
-def test_killed_at_any_moment_nothing_is_lost_and_the_next_start_does_the_rest(moment: int) -> None:
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("moment", range(1, 6))
+def test_killed_at_any_rename_nothing_is_lost_and_the_next_start_does_the_rest(
+    moment: int, when: Literal["before", "after"]
+) -> None:
     fill()
     before, promised = contents(), sum(leftover.bytes for leftover in find_leftovers(OUTPUTS))
-    for _ in range(2):  # 20 moments
-        subprocess.run([sys.executable, "-c", KILLED, str(moment)], check=False, capture_output=True)
-        assert contents() == before
-        assert (OUTPUTS / "kept/run.json").exists()
+    process = children.start_cleaning(Path.cwd(), Hook("os:rename", moment, KILL, when))
+    process.join(60)
+    assert process.exitcode == -KILL
+    assert contents() == before
+    assert (OUTPUTS / "kept/run.json").exists()
     move_to_trash(OUTPUTS, find_leftovers(OUTPUTS))
     assert contents() == before
     assert empty_trash(OUTPUTS) == promised
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.nightly)])
+def test_killed_at_random_moments_nothing_is_lost_and_the_bytes_are_those_that_were_promised(kills: int) -> None:
+    fill()
+    kept = {path: path.read_bytes() for path in (OUTPUTS / "kept").rglob("*") if path.is_file()}
+    for number in range(20 + 10 * kills):
+        archive(write_run(OUTPUTS / f"run-{number}"), archived=True)
+    leftovers, moments = find_leftovers(OUTPUTS), random.Random(kills)
+    before, removed = contents(), {path for leftover in leftovers for path in leftover.paths}
+    for _ in range(kills):
+        assert kill_soon(children.start_cleaning(Path.cwd()), moments) == -KILL, "it was done already"
+        assert contents() == before
+    move_to_trash(OUTPUTS, find_leftovers(OUTPUTS))
+    assert contents() == before
+    kill_soon(children.start_cleaning(Path.cwd(), empty_trash=True), moments)
+    empty_trash(OUTPUTS)
+    promised = sum(leftover.bytes for leftover in leftovers)
+    assert sum(map(len, before)) - sum(map(len, contents())) == promised
+    assert {path: path.read_bytes() for path in kept if path not in removed} == {
+        path: content for path, content in kept.items() if path not in removed
+    }
+
+
+def kill_soon(process: ForkServerProcess, moments: random.Random) -> int | None:
+    """Kill a child that cleans up, mostly while it moves or deletes."""
+
+    def state() -> set[Path]:
+        return {*OUTPUTS.iterdir(), *(OUTPUTS / ".trash").glob("*")}
+
+    (OUTPUTS / ".trash").mkdir(exist_ok=True)
+    first = state()
+    while moments.random() < 0.9995 and process.is_alive() and state() == first:
+        time.sleep(0.0002)
+    time.sleep(moments.uniform(0, 0.02))
+    process.kill()
+    process.join(60)
+    return process.exitcode
 
 
 def test_a_run_is_kept_while_something_needs_it(capsys: pytest.CaptureFixture[str]) -> None:
