@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from typing import Any, cast
 import pytest
 
 from ml_playground import cli
+from ml_playground.commands.verb import verbs
 from ml_playground.runs.notes import add_note, archive
 from tests.conftest import ROOT
 from tests.unit.runs.folders import write_run
@@ -85,6 +87,13 @@ def test_every_key_is_documented_and_every_documented_key_exists(
     assert found == wanted
     if "runs" in record:
         assert set(keys(record["runs"][0], documented("A run"))) == documented("A run")
+
+
+def test_every_verb_that_prints_json_has_a_section() -> None:
+    for name, verb in verbs.all().items():
+        parser = argparse.ArgumentParser()
+        verb.arguments(parser)
+        assert ("[--json]" in parser.format_usage()) == (f"\n### `mlp {name} " in PAGE), name
 
 
 def test_a_repetition_is_documented(runs: Path) -> None:

@@ -103,18 +103,18 @@ def test_a_killed_worker_is_replaced_and_a_stopped_session_resumed(
 def test_a_seed_that_kills_its_workers_is_given_up(tiny: Tiny) -> None:
     config = tiny(train={"runtime": {"seeds": [1, 2], "seed_workers": 2, "max_iters": 10**6, "eval_interval": 10**6}})
 
-    def hunt() -> None:
-        killed = set[int]()
-        while len(killed) < 6:  # both seeds, three times each
-            kill(alive := owners() - killed)
-            killed |= alive
-            time.sleep(0.01)
+    over = threading.Event()
 
-    threading.Thread(target=hunt, daemon=True).start()
-    with pytest.raises(
-        RunError, match=r"^outputs/tiny: 2 of 2 seeds failed; seed 1: 3 workers crashed running it .*"
-    ) as error:
+    def hunt() -> None:
+        while not over.wait(0.01):
+            kill(owners())
+
+    thread = threading.Thread(target=hunt)
+    thread.start()
+    with pytest.raises(RunError, match=r"^outputs/tiny: 2 of 2 seeds failed; seed 1: 3 workers crashed ") as error:
         train(config)
+    over.set()
+    thread.join()
     assert str(error.value).endswith("the last by SIGKILL: out of memory? Try fewer train.runtime.seed_workers")
 
 
