@@ -18,7 +18,7 @@ from ml_playground.runs.moving import in_folder
 from ml_playground.runs.train import train_in_folder
 from ml_playground.terminal.console import say
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import LAST
+from ml_playground.training.checkpoint_manifest import LAST
 from ml_playground.training.device import choose_hardware
 
 

@@ -15,7 +15,8 @@ from ml_playground.ranges import SettingError
 from ml_playground.terminal.console import say
 from ml_playground.terminal.table import Table
 from ml_playground.training.changed_settings import Rule, best_criterion, changed_settings
-from ml_playground.training.checkpoint import BEST, LAST, LoadedCheckpoint
+from ml_playground.training.checkpoint import LoadedCheckpoint
+from ml_playground.training.checkpoint_manifest import BEST, LAST
 from ml_playground.training.config import check_train
 from ml_playground.training.device import Hardware
 

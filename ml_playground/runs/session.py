@@ -28,6 +28,7 @@ from ml_playground.training.flops import flops_per_token
 from ml_playground.training.memory import estimate, refuse_too_large, refuse_too_much
 from ml_playground.training.rng import seed_everything
 from ml_playground.training.saving import CheckpointWriter
+from ml_playground.training.stable import forget_stable
 from ml_playground.training.state import Progress
 from ml_playground.training.tracking import Session, Tracker
 from ml_playground.training.trainer import Observer, Outcome, Trainer
@@ -79,6 +80,7 @@ class RunSession:
                 say(f"resuming: {found.path} at step {found.step:,}")
         elif not config.train.runtime.eval_only:
             checkpoints.forget(self._folder)
+            forget_stable(self._folder)
         self._manifest = self._record(dataset, origin)
         self._flops_per_token = 0.0
         self._cpu_counted = time.process_time()

@@ -12,7 +12,7 @@ from ml_playground.runs.seeds.training import train_seeds
 from ml_playground.runs.session import RunSession
 from ml_playground.terminal.console import say
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST
+from ml_playground.training.checkpoint_manifest import BEST, LAST
 from ml_playground.training.device import Hardware, choose_hardware
 from ml_playground.training.state import Progress
 from ml_playground.training.trainer import Observer, Outcome

@@ -15,6 +15,8 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.ranges import SettingError
 from ml_playground.sweeping.config import LrScaling, SweepConfig
 from ml_playground.sweeping.space import Params, Range, Space
+from ml_playground.training.config import Compile
+from ml_playground.training.schedule import stable_steps
 
 UPDATE_KEYS = ("train.data.batch_size", "train.data.block_size", "train.data.grad_accum_steps")
 """Settings whose product is the number of tokens per update."""
@@ -35,6 +37,8 @@ class Budget:
     eval_block_size: int
     """Context length in tokens of evaluations."""
     lr_scaling: LrScaling
+    extended: bool = False
+    """Whether the best trials are extended: all keep the state from which they can be."""
 
     def settings(self, composition: Composition, params: Params, out_dir: Path) -> ExperimentConfig:
         """Return the experiment with these values, and with length, schedule and evaluation adapted to the budget.
@@ -59,11 +63,19 @@ class Budget:
             "train.runtime.eval_batch_size": runtime.eval_batch_size or self.base.train.data.batch_size,
             "train.runtime.eval_block_size": self.eval_block_size,
             **self._schedule(max_iters / runtime.max_iters),
+            **(self._extensible() if self.extended else {}),
             **self._rates(trial, update),
         }
         # Searched values are not overridden, except that peak learning rates are still scaled.
         kept = {key: value for key, value in fitted.items() if key not in params or key in _SCALED}
         return trial.replace(kept).resolve()
+
+    @property
+    def stable_tokens(self) -> int:
+        """Tokens of the experiment's own trial before its decay, which an extension does not repeat."""
+        train = self.base.train
+        stable = stable_steps(train.schedule, train.runtime.max_iters) / train.runtime.max_iters
+        return min(self.tokens, round(stable * self.tokens))
 
     def place(self, tokens: int) -> int:
         """Round tokens to the nearest multiple of ``eval_tokens``, so that trials are compared at the same steps."""
@@ -74,6 +86,14 @@ class Budget:
         return {
             "train.schedule.warmup_iters": round(schedule.warmup_iters * stretch),
             "train.schedule.lr_decay_iters": max(1, round(schedule.lr_decay_iters * stretch)),
+        }
+
+    def _extensible(self) -> dict[str, object]:
+        # Whether compilation pays depends on the length of the run, and compiled code does not compute the same bits.
+        compiled = self.base.train.runtime.compile
+        return {
+            "train.runtime.ckpt_stable": True,
+            "train.runtime.compile": (Compile.off if compiled is Compile.auto else compiled).name,
         }
 
     def _rates(self, trial: Composition, update: int) -> dict[str, object]:
@@ -117,7 +137,7 @@ def plan_budget(base: ExperimentConfig, config: SweepConfig, space: Space) -> Bu
             ("eval_block_size",),
             f"{eval_block_size} is longer than the context that some trials train with, {shortest}",
         )
-    return Budget(base, tokens, eval_tokens, eval_block_size, config.lr_scaling)
+    return Budget(base, tokens, eval_tokens, eval_block_size, config.lr_scaling, bool(config.extend))
 
 
 def _shortest_block(base: ExperimentConfig, space: Space) -> int:

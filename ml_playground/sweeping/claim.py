@@ -16,7 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 from ml_playground.config import ExperimentConfig
 from ml_playground.durable import is_locked, lock
 from ml_playground.runs.folder import LOCK, writing
-from ml_playground.sweeping.confirmation import Run, pending_runs
+from ml_playground.sweeping.extension import pending_follow_ups
+from ml_playground.sweeping.followup import FollowUp
 from ml_playground.sweeping.points import count_trained, values_of
 from ml_playground.sweeping.proposal import propose
 from ml_playground.sweeping.retry import propose_retry
@@ -54,8 +55,8 @@ def claim_next_trial(sweep: Sweep, study: optuna.Study) -> Generator[Claim | Non
 
 
 @contextlib.contextmanager
-def claim_next_run(sweep: Sweep, study: optuna.Study) -> Generator[Run | None]:
-    """Claim the next run of the confirmation for the duration of the context; None if all are done or claimed.
+def claim_next_run(sweep: Sweep, study: optuna.Study) -> Generator[FollowUp | None]:
+    """Claim the next follow-up run for the duration of the context; None if all are done or claimed.
 
     The caller has found no trial left to claim.
     """
@@ -67,11 +68,11 @@ def claim_next_run(sweep: Sweep, study: optuna.Study) -> Generator[Run | None]:
         yield run
 
 
-def unclaimed_runs(sweep: Sweep, study: optuna.Study) -> list[Run]:
-    """Return runs of the confirmation that no process works on. The caller must hold :func:`claim_lock`."""
-    free = {run.key for run in pending_runs(sweep, study) if not is_locked(run.folder(sweep) / LOCK)}
+def unclaimed_runs(sweep: Sweep, study: optuna.Study) -> list[FollowUp]:
+    """Return follow-up runs that no process works on. The caller must hold :func:`claim_lock`."""
+    free = {run.key for run in pending_follow_ups(sweep, study) if not is_locked(run.folder(sweep) / LOCK)}
     # Query again, as for interrupted trials.
-    return [run for run in pending_runs(sweep, study) if run.key in free]
+    return [run for run in pending_follow_ups(sweep, study) if run.key in free]
 
 
 def _claim(sweep: Sweep, trial: FrozenTrial) -> Claim:

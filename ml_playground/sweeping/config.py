@@ -70,6 +70,10 @@ class SweepConfig:
     confirm: dict[str, int] = field(default_factory=dict[str, int])
     """``{ top = 3, seeds = 3 }`` trains the best 3 trials and the baseline to the end on 3 seeds that the search has
     not used, and ranks them by their means. Defaults to no confirmation."""
+    extend: dict[str, int] = field(default_factory=dict[str, int])
+    """``{ top = 1, factor = 4 }`` trains the best trial and the baseline on to 4 times the tokens, from their
+    checkpoints before the decay, when the search and the confirmation have ended. Needs a ``wsd`` or ``constant``
+    schedule, with which the result is that of a run as long from the start. Defaults to no extension."""
     sampler: SamplerKind = SamplerKind.tpe
     pruner: PrunerKind | None = None
     """Defaults to ``hyperband``, or to ``none`` with two objectives."""

@@ -6,18 +6,17 @@ search has not seen is unbiased.
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.config import ExperimentConfig
 from ml_playground.runs.statistics import Difference, holm, seeds_needed, welch
+from ml_playground.sweeping.followup import FollowUp
 from ml_playground.sweeping.gain import find_baseline
 from ml_playground.sweeping.points import duplicate_of, values_of
 from ml_playground.sweeping.ranking import ranked
@@ -28,10 +27,9 @@ _RESULT = "confirmation of trial"
 
 
 @dataclass(frozen=True)
-class Run:
-    """A trial's values with a fresh seed."""
+class FreshSeed(FollowUp):
+    """A run of a trial's values with a fresh seed."""
 
-    trial: FrozenTrial
     seed: int
 
     @property
@@ -48,6 +46,7 @@ class Run:
         config = sweep.trial_config(self.trial.number, values_of(self.trial))
         config.train.runtime.out_dir = config.sample.runtime.out_dir = self.folder(sweep)
         config.train.runtime.seed = self.seed
+        config.train.runtime.ckpt_stable = False
         return config
 
 
@@ -98,19 +97,14 @@ class Confirmation:
         return confirmed[0] if confirmed and not self.pending else None
 
 
-def pending_runs(sweep: Sweep, study: optuna.Study) -> list[Run]:
+def pending_runs(sweep: Sweep, study: optuna.Study) -> list[FreshSeed]:
     """Return the runs of the confirmation that have no result yet, seed by seed; empty before the search has ended."""
     trials = study.get_trials(deepcopy=False)
     if not sweep.config.confirm or any(trial.state is TrialState.RUNNING for trial in trials):
         return []
     results = study.user_attrs
-    runs = [Run(trial, seed) for seed in sweep.fresh_seeds for trial in _chosen(sweep, study, trials)]
+    runs = [FreshSeed(trial, seed) for seed in sweep.fresh_seeds for trial in _chosen(sweep, study)]
     return [run for run in runs if run.key not in results]
-
-
-def record(study: optuna.Study, run: Run, score: float | None, reason: str = "") -> None:
-    """Record the result of a run."""
-    study.set_user_attr(run.key, json.dumps({"score": score, "reason": reason}))
 
 
 def read_confirmation(sweep: Sweep, study: optuna.Study) -> Confirmation | None:
@@ -120,9 +114,9 @@ def read_confirmation(sweep: Sweep, study: optuna.Study) -> Confirmation | None:
     if not sweep.config.confirm or not any(key.startswith(_RESULT) for key in results):
         return None
     # Those confirmed before n_trials was raised remain candidates.
-    confirmed = [trial for trial in trials if all(Run(trial, seed).key in results for seed in sweep.fresh_seeds)]
+    confirmed = [trial for trial in trials if all(FreshSeed(trial, seed).key in results for seed in sweep.fresh_seeds)]
     running = any(trial.state is TrialState.RUNNING for trial in trials)
-    chosen = confirmed if running else [*_chosen(sweep, study, trials), *confirmed]
+    chosen = confirmed if running else [*_chosen(sweep, study), *confirmed]
     unique = {trial.number: trial for trial in chosen}
     candidates = [_candidate(sweep, trial, results) for trial in unique.values()]
     sign = 1 if sweep.directions[0] == "minimize" else -1
@@ -130,6 +124,26 @@ def read_confirmation(sweep: Sweep, study: optuna.Study) -> Confirmation | None:
     baseline = find_baseline(sweep, trials)
     own = next((each for each in candidates if baseline and each.trial.number == baseline.number), None)
     return Confirmation(candidates, own, compare_with(own, candidates) if own else {})
+
+
+def confirmed_first(trials: Sequence[FrozenTrial], confirmation: Confirmation | None) -> list[FrozenTrial]:
+    """Return ranked trials with those that are confirmed before the others, the best mean first."""
+    if confirmation is None or confirmation.best is None:
+        return list(trials)
+    first = [candidate.trial.number for candidate in confirmation.candidates if candidate.is_confirmed]
+    return sorted(trials, key=lambda trial: first.index(trial.number) if trial.number in first else len(first))
+
+
+def best_trials(
+    sweep: Sweep, study: optuna.Study, top: int, confirmation: Confirmation | None = None
+) -> list[FrozenTrial]:
+    """Return the best complete trials, by their confirmed means if there are any, and the baseline."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = [trial for trial in trials if duplicate_of(trial) is None]
+    baseline = find_baseline(sweep, complete)
+    order = confirmed_first(ranked(sweep, study, complete), confirmation)
+    others = [trial for trial in order if baseline is None or trial.number != baseline.number]
+    return [*others[:top], *([baseline] if baseline else [])]
 
 
 def compare_with(baseline: Candidate, candidates: Sequence[Candidate]) -> dict[int, Difference]:
@@ -158,17 +172,13 @@ def show_difference(sweep: Sweep, difference: Difference, seeds: int) -> str:
     return f"not distinguishable from your values: {evidence}{more}"
 
 
-def _chosen(sweep: Sweep, study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the best trials of the search, and the baseline."""
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and duplicate_of(trial) is None]
-    baseline = find_baseline(sweep, complete)
-    others = [trial for trial in ranked(sweep, study, complete) if baseline is None or trial.number != baseline.number]
-    return [*others[: sweep.config.confirm.get("top", 0)], *([baseline] if baseline else [])]
+def _chosen(sweep: Sweep, study: optuna.Study) -> list[FrozenTrial]:
+    return best_trials(sweep, study, sweep.config.confirm.get("top", 0))
 
 
 def _candidate(sweep: Sweep, trial: FrozenTrial, results: dict[str, object]) -> Candidate:
-    runs = [Run(trial, seed) for seed in sweep.fresh_seeds]
-    known = [json.loads(cast("str", results[run.key])) for run in runs if run.key in results]
-    scores = [float(each["score"]) for each in known if each["score"] is not None]
-    reasons = [str(each["reason"]) for each in known if each["score"] is None]
+    runs = [FreshSeed(trial, seed) for seed in sweep.fresh_seeds]
+    known = [outcome for run in runs if (outcome := run.outcome(results))]
+    scores = [outcome.score for outcome in known if outcome.score is not None]
+    reasons = [outcome.reason for outcome in known if outcome.score is None]
     return Candidate(trial, scores, reasons, len(runs) - len(known))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import Self
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ml_playground.durable import is_locked
+from ml_playground.runs.folder import LOCK
+from ml_playground.runs.manifest import find_manifest
 from ml_playground.sweeping.config import LrScaling
 from ml_playground.sweeping.confirmation import read_confirmation
 from ml_playground.sweeping.database import StudyError
+from ml_playground.sweeping.extension import pending_follow_ups, read_extension
 from ml_playground.sweeping.gain import find_baseline, show_gain
 from ml_playground.sweeping.names import short_names, show_params, show_scores, show_value
 from ml_playground.sweeping.points import LEARNING_RATE, count_trained, values_of
@@ -32,7 +37,7 @@ class SweepDisplay:
         self._study = study
         self._names = short_names(sweep.space)
         self._seen: dict[int, TrialState] = {}
-        self._confirmed = 0
+        self._followed_up: Counter[str] = Counter()
         self._live = LiveTable()
         self._progress = Progress(sweep, study.get_trials(deepcopy=False))
 
@@ -55,6 +60,8 @@ class SweepDisplay:
             )
         if sweep.config.confirm:
             say(self._confirmation_budget())
+        if sweep.config.extend:
+            say(self._extension_budget())
         curves = shlex.join(["tensorboard", "--logdir", str(sweep.folder)])
         say(f"sweep folder: {sweep.folder}  (curves: {curves})")
         if trials:
@@ -74,6 +81,16 @@ class SweepDisplay:
             f" {short(self._sweep.n_trials * self._sweep.budget.tokens)} without pruning"
         )
 
+    def _extension_budget(self) -> str:
+        top, factor = self._sweep.config.extend["top"], self._sweep.config.extend["factor"]
+        own, runs = ("", top) if self._sweep.baseline is None else (" and your values", top + 1)
+        budget = self._sweep.budget
+        whole, left = factor * budget.tokens, factor * budget.tokens - budget.stable_tokens
+        return (
+            f"extension: the best {top}{own} on to {factor} times the tokens, {short(whole)}, from their checkpoints"
+            f" before the decay, at the end: {runs} runs, up to {short(runs * left)} tokens more"
+        )
+
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         try:
             if not isinstance(error, StudyError):  # an update would wait for the database again
@@ -83,8 +100,8 @@ class SweepDisplay:
 
     @property
     def ended(self) -> int:
-        """Number of trials, and of runs of the confirmation, that have ended."""
-        return sum(state.is_finished() for state in self._seen.values()) + self._confirmed
+        """Number of trials and of follow-up runs that have ended."""
+        return sum(state.is_finished() for state in self._seen.values()) + sum(self._followed_up.values())
 
     def update(self) -> None:
         """Refresh the display from the study."""
@@ -93,18 +110,21 @@ class SweepDisplay:
             if self._seen.get(trial.number) is not trial.state:
                 self._seen[trial.number] = trial.state
                 self._tell(trial, trials)
-        self._tell_confirmation()
+        self._tell_follow_ups()
         if self._live.is_shown:
             self._live.update(self._table(trials), self._summary(trials))
 
-    def _tell_confirmation(self) -> None:
-        confirmation = read_confirmation(self._sweep, self._study) if self._sweep.config.confirm else None
-        if confirmation is None:
-            return
-        ended = sum(len(each.scores) + len(each.reasons) for each in confirmation.candidates)
-        if ended != self._confirmed:
-            self._confirmed = ended
-            say(f"confirmation: {ended} of {ended + confirmation.pending} runs done")
+    def _tell_follow_ups(self) -> None:
+        if confirmation := read_confirmation(self._sweep, self._study):
+            ended = sum(len(each.scores) + len(each.reasons) for each in confirmation.candidates)
+            self._tell_ended("confirmation", ended, confirmation.pending)
+        if extension := read_extension(self._sweep, self._study):
+            self._tell_ended("extension", len(extension.runs), extension.pending)
+
+    def _tell_ended(self, name: str, ended: int, pending: int) -> None:
+        if ended != self._followed_up[name]:
+            self._followed_up[name] = ended
+            say(f"{name}: {ended} of {ended + pending} runs done")
 
     def _tell(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> None:
         if trial.state.is_finished():
@@ -125,9 +145,21 @@ class SweepDisplay:
     def _summary(self, trials: list[FrozenTrial]) -> str:
         done = count_trained(trial for trial in trials if trial.state.is_finished())
         line = f"{done} of {self._sweep.n_trials} done"
+        if done >= self._sweep.n_trials and (runs := self._follow_ups()):
+            return f"{line}; {runs}"
         if done >= self._sweep.n_trials or (left := self._progress.seconds_left(trials)) is None:
             return line
         return f"{line}, about {duration(left)} left"
+
+    def _follow_ups(self) -> str:
+        """Describe the follow-up runs in progress, such as ``extended/4x/0007 at 31 %``."""
+        shares: list[str] = []
+        for run in pending_follow_ups(self._sweep, self._study):
+            folder = run.folder(self._sweep)
+            if is_locked(folder / LOCK) and (manifest := find_manifest(folder)):
+                name = folder.relative_to(self._sweep.folder)
+                shares.append(f"{name} at {100 * manifest.step / manifest.max_iters:.0f} %")
+        return ", ".join(shares)
 
     def _table(self, trials: list[FrozenTrial]) -> Table:
         scaled = ["scaled lr"] if self._sweep.budget.lr_scaling is not LrScaling.none else []

@@ -23,18 +23,26 @@ def gains(sweep: Sweep, trial: FrozenTrial, baseline: FrozenTrial | None) -> lis
     return [other - own if direction == "minimize" else own - other for own, other, direction in pairs]
 
 
+def gain_in(sweep: Sweep, score: float | None, baseline: float | None) -> float | None:
+    """Return the gain of a score in the first objective; None if one of the two is missing."""
+    if score is None or baseline is None:
+        return None
+    return baseline - score if sweep.directions[0] == "minimize" else score - baseline
+
+
 def show_gain(sweep: Sweep, trial: FrozenTrial, baseline: FrozenTrial | None) -> str:
     """Describe the gain, such as ``0.0312 (2.1 %) lower than your values``; empty if there is none to tell."""
     if baseline is not None and trial.number == baseline.number:
         return "your own values"
     if baseline is None or gains(sweep, trial, baseline) is None:
         return ""
-    amounts = [_amount(own, other) for own, other in zip(trial.values, baseline.values, strict=True)]
+    amounts = [show_amount(own, other) for own, other in zip(trial.values, baseline.values, strict=True)]
     if len(amounts) > 1:
         amounts = [f"{name} {amount}" for name, amount in zip(sweep.objectives, amounts, strict=True)]
     return f"{', '.join(amounts)} than your values"
 
 
-def _amount(own: float, other: float) -> str:
+def show_amount(own: float, other: float) -> str:
+    """Describe how much lower or higher a value is than another one, such as ``0.0312 (2.1 %) lower``."""
     share = f" ({100 * abs(own - other) / abs(other):.2g} %)" if other else ""
     return f"{abs(own - other):,.4f}{share} {'lower' if own < other else 'higher'}"

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ml_playground.sweeping.config import LrScaling
 from ml_playground.sweeping.confirmation import Confirmation
+from ml_playground.sweeping.extension import Extension
 from ml_playground.sweeping.gain import find_baseline, gains
 from ml_playground.sweeping.points import LEARNING_RATE, TAKEN_FROM, duplicate_of, values_of
 from ml_playground.sweeping.progress import trained_tokens
@@ -22,7 +23,11 @@ Row = dict[str, object]
 
 
 def leaderboard(
-    sweep: Sweep, study: optuna.Study, trials: Sequence[FrozenTrial], confirmation: Confirmation | None = None
+    sweep: Sweep,
+    study: optuna.Study,
+    trials: Sequence[FrozenTrial],
+    confirmation: Confirmation | None = None,
+    extension: Extension | None = None,
 ) -> list[Row]:
     """Return one row per trial, in the order of ``trials``."""
     baseline = find_baseline(sweep, trials)
@@ -38,6 +43,7 @@ def leaderboard(
                 "baseline": baseline is not None and trial.number == baseline.number,
                 **_scores(sweep, trial, baseline),
                 **_confirmed(trial, confirmation),
+                **({"extended": extension.score(trial)} if extension else {}),
                 **({"pareto": trial.number in front} if len(sweep.objectives) > 1 else {}),
                 **{key: values_of(trial).get(key) for key in sweep.space.leaves},
                 **_rate(sweep, trial),

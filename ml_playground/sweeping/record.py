@@ -6,7 +6,7 @@ from optuna.trial import FrozenTrial
 
 from ml_playground.runs.json_output import FORMAT
 from ml_playground.sweeping.confirmation import Confirmation
-from ml_playground.sweeping.gain import gains
+from ml_playground.sweeping.gain import gain_in, gains
 from ml_playground.sweeping.leaderboard import leaderboard
 from ml_playground.sweeping.points import values_of
 from ml_playground.sweeping.progress import trained_tokens
@@ -16,7 +16,7 @@ from ml_playground.sweeping.results import Results
 def results_record(results: Results) -> dict[str, object]:
     """Return the results for programs."""
     sweep = results.sweep
-    rows = leaderboard(sweep, results.study, results.trials, results.confirmation)
+    rows = leaderboard(sweep, results.study, results.trials, results.confirmation, results.extension)
     return {
         "format": FORMAT,
         "sweep": sweep.name,
@@ -31,6 +31,7 @@ def results_record(results: Results) -> dict[str, object]:
         "best": _trial(results, results.best),
         "baseline": _trial(results, results.baseline),
         "confirmation": _confirmation(results.confirmation),
+        "extension": _extension(results),
         "trials": [{**row, "folder": str(row["folder"])} for row in rows],
     }
 
@@ -45,6 +46,24 @@ def _trial(results: Results, trial: FrozenTrial | None) -> dict[str, object] | N
         "scores": dict(zip(names, trial.values, strict=True)) if trial.values else None,
         "gains": dict(zip(names, gained, strict=True)) if gained else None,
     }
+
+
+def _extension(results: Results) -> dict[str, object] | None:
+    extension = results.extension
+    if extension is None:
+        return None
+    runs: list[dict[str, object]] = [
+        {
+            "trial": run.trial.number,
+            "score": outcome.score,
+            "gain": gain_in(results.sweep, outcome.score, extension.baseline),
+            "problem": outcome.reason or None,
+            "folder": str(run.folder(results.sweep)),
+        }
+        for run, outcome in extension.runs
+    ]
+    tokens = extension.factor * results.sweep.budget.tokens
+    return {"factor": extension.factor, "tokens_per_trial": tokens, "pending": extension.pending, "runs": runs}
 
 
 def _confirmation(confirmation: Confirmation | None) -> dict[str, object] | None:

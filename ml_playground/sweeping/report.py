@@ -98,7 +98,7 @@ def _comparison(results: Results, best: FrozenTrial) -> Iterator[str]:
     yield _row("th", ["", *(["your values"] if own else []), f"best (trial {best.number})"])
     columns = [trial for trial in (own, best) if trial]
     for key, name in short_names(sweep.space).items():
-        values = [show_value(values_of(trial).get(key)) for trial in columns]
+        values = [show_value(values_of(trial).get(key, "")) for trial in columns]
         yield _row("td", [name, *values], changed=len(set(values)) > 1)
     if any(LEARNING_RATE in trial.user_attrs for trial in columns) and sweep.budget.lr_scaling.name != "none":
         base = sweep.budget.base.train.optim.learning_rate
@@ -113,6 +113,10 @@ def _comparison(results: Results, best: FrozenTrial) -> Iterator[str]:
         optimism = [f"{known[t.number].optimism:+,.4f}" if t.number in known else "" for t in columns]
         yield _row("td", [f"mean of {len(sweep.fresh_seeds)} fresh seeds", *means])
         yield _row("td", ["... minus the score in the search", *optimism])
+    if extension := results.extension:
+        longer = [extension.score(trial) for trial in columns]
+        cells = ["" if score is None else f"{score:,.4f}" for score in longer]
+        yield _row("td", [f"{sweep.objectives[0]} with {extension.factor} times the tokens", *cells])
 
 
 def _summary(results: Results) -> str:
@@ -125,6 +129,8 @@ def _summary(results: Results) -> str:
         manifest.tokens for folder in sweep.folder.glob("confirmation/*/*") if (manifest := find_manifest(folder))
     )
     more = f" and {short(confirming)} in the confirmation" if confirming else ""
+    if extension := results.extension:
+        more += f" and {short(sum(run.tokens(sweep) for run, _ in extension.runs))} in the extension"
     return (
         f"{fates} of {sweep.n_trials} trials of {budget.tokens:,} training tokens, scored with"
         f" {budget.eval_block_size} tokens of context; sampler {sweep.config.sampler.name}, pruner {sweep.pruner.name}."

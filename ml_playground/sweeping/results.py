@@ -14,8 +14,15 @@ from ml_playground.composition.snapshot import snapshot
 from ml_playground.durable import write_text
 from ml_playground.errors import RunError, printable
 from ml_playground.runs.listing import OUTPUTS
-from ml_playground.sweeping.confirmation import Candidate, Confirmation, read_confirmation, show_difference
-from ml_playground.sweeping.gain import find_baseline, show_gain
+from ml_playground.sweeping.confirmation import (
+    Candidate,
+    Confirmation,
+    confirmed_first,
+    read_confirmation,
+    show_difference,
+)
+from ml_playground.sweeping.extension import Extended, Extension, extended_first, read_extension
+from ml_playground.sweeping.gain import find_baseline, show_amount, show_gain
 from ml_playground.sweeping.leaderboard import leaderboard, to_csv
 from ml_playground.sweeping.names import short_names, show_params, show_scores
 from ml_playground.sweeping.points import values_of
@@ -23,6 +30,7 @@ from ml_playground.sweeping.ranking import ranked
 from ml_playground.sweeping.study import DIVERGED, OUT_OF_MEMORY, reason
 from ml_playground.sweeping.sweep import Sweep
 from ml_playground.terminal.console import say
+from ml_playground.terminal.numbers import short
 
 
 @dataclass(frozen=True)
@@ -32,20 +40,30 @@ class Results:
     sweep: Sweep
     study: optuna.Study
     trials: Sequence[FrozenTrial]
-    """Best first; the confirmed ones before the others."""
+    """Best first; the extended ones before the others, then the confirmed ones."""
     baseline: FrozenTrial | None
     confirmation: Confirmation | None
+    extension: Extension | None
 
     @property
     def best(self) -> FrozenTrial | None:
-        """The best trial, by its confirmed mean if there is one; None if no trial is complete."""
+        """The best trial, by its score at the longer budget or its confirmed mean if there is one; None if no trial is
+        complete.
+        """
         first = self.trials[0] if self.trials else None
         return first if first and first.state is TrialState.COMPLETE else None
 
     @property
     def confirmed(self) -> Candidate | None:
-        """The best trial's runs on fresh seeds, once all of the confirmation have ended."""
+        """The runs on fresh seeds of the trial with the best mean, once all of the confirmation have ended."""
         return self.confirmation.best if self.confirmation else None
+
+    @property
+    def extended(self) -> Extended | None:
+        """The best trial's longer run, once all of the extension have ended."""
+        if self.extension is None or self.extension.best is None:
+            return None
+        return self.extension.runs[0][0]
 
     @property
     def command(self) -> str:
@@ -62,7 +80,7 @@ class Results:
         gain = show_gain(sweep, best, self.baseline)
         params = show_params(values_of(best), short_names(sweep.space))
         lines = [f"best: trial {best.number}, {show_scores(best, sweep)}{gain and f', {gain}'}, with {params}"]
-        return [*lines, *self._confirmed_lines()]
+        return [*lines, *self._confirmed_lines(), *self._extended_lines()]
 
     def _confirmed_lines(self) -> list[str]:
         if self.confirmation is None:
@@ -76,22 +94,45 @@ class Results:
         metric = self.sweep.objectives[0]
         lucky = best.optimism > 0 if self.sweep.directions[0] == "minimize" else best.optimism < 0
         luck = f"; the search had seen {best.trial.values[0]:.4f}, for the best of many trials is partly luck"
-        lines = [f"confirmed on {seeds} fresh seeds: {metric} {best.mean:.4f} on average{luck if lucky else ''}"]
+        which = (
+            "" if self.best and self.best.number == best.trial.number else f", trial {best.trial.number} is the best"
+        )
+        mean = f"{metric} {best.mean:.4f} on average"
+        lines = [f"confirmed on {seeds} fresh seeds{which}: {mean}{luck if lucky else ''}"]
         if difference := self.confirmation.differences.get(best.trial.number):
             lines.append(show_difference(self.sweep, difference, seeds))
         elif best is self.confirmation.baseline:
             lines.append("your own values are the best of those confirmed")
         return lines
 
+    def _extended_lines(self) -> list[str]:
+        extension = self.extension
+        if extension is None:
+            return []
+        if extension.best is None:
+            failed = [outcome.reason for _, outcome in extension.runs if outcome.score is None]
+            return [f"not extended: {f'{extension.pending} runs are left' if extension.pending else failed[0]}"]
+        trial, score = extension.best
+        tokens = short(extension.factor * self.sweep.budget.tokens)
+        metric = self.sweep.objectives[0]
+        lines = [
+            f"extended to {extension.factor} times the tokens, {tokens}: trial {trial.number}, {metric} {score:.4f},"
+            f" {show_amount(score, trial.values[0])} than after {short(self.sweep.budget.tokens)}"
+        ]
+        if self.baseline and trial.number == self.baseline.number:
+            lines.append("your own values are the best of those extended")
+        elif extension.baseline is not None:
+            gain = show_amount(score, extension.baseline)
+            lines.append(f"{gain} than your values, extended too: {metric} {extension.baseline:.4f}; one seed each")
+        return lines
+
 
 def read_results(sweep: Sweep, study: optuna.Study) -> Results:
     """Return the results so far."""
-    trials = ranked(sweep, study, study.get_trials(deepcopy=False))
-    confirmation = read_confirmation(sweep, study)
-    if confirmation and confirmation.best:
-        first = [candidate.trial.number for candidate in confirmation.candidates if candidate.is_confirmed]
-        trials.sort(key=lambda trial: first.index(trial.number) if trial.number in first else len(first))
-    return Results(sweep, study, trials, find_baseline(sweep, trials), confirmation)
+    confirmation, extension = read_confirmation(sweep, study), read_extension(sweep, study)
+    trials = confirmed_first(ranked(sweep, study, study.get_trials(deepcopy=False)), confirmation)
+    trials = extended_first(trials, extension)
+    return Results(sweep, study, trials, find_baseline(sweep, trials), confirmation, extension)
 
 
 def write_results(sweep: Sweep, study: optuna.Study) -> Results:
@@ -99,7 +140,7 @@ def write_results(sweep: Sweep, study: optuna.Study) -> Results:
     from ml_playground.sweeping.report import render_report  # imports Plotly, which takes longer than the rest
 
     results = read_results(sweep, study)
-    rows = leaderboard(sweep, study, results.trials, results.confirmation)
+    rows = leaderboard(sweep, study, results.trials, results.confirmation, results.extension)
     write_text(sweep.folder / "leaderboard.csv", to_csv(rows))
     if results.best:
         write_text(sweep.folder / "best.toml", _best_toml(results, results.best))
@@ -140,10 +181,16 @@ def _fate(trial: FrozenTrial) -> str:
 
 def _best_toml(results: Results, best: FrozenTrial) -> str:
     sweep = results.sweep
-    config = sweep.trial_config(best.number, values_of(best))
+    extended = results.extended
+    config = extended.config(sweep) if extended else sweep.trial_config(best.number, values_of(best))
+    config.train.runtime.ckpt_stable = sweep.budget.base.train.runtime.ckpt_stable
     config.train.runtime.out_dir = config.sample.runtime.out_dir = OUTPUTS / f"{sweep.folder.name}-best"
-    confirmed = results.confirmed
-    seeds = f" {confirmed.mean:.4f} on average over {len(confirmed.scores)} fresh seeds." if confirmed else ""
+    confirmed, notes = results.confirmed, ""
+    if confirmed and confirmed.trial.number == best.number:
+        notes = f" {confirmed.mean:.4f} on average over {len(confirmed.scores)} fresh seeds."
+    if extended and results.extension:
+        score = results.extension.score(best)
+        notes += f" {score:.4f} with {extended.factor} times the tokens, as here; trained in {extended.folder(sweep)}."
     # Escape line breaks in the folder name, because a TOML comment is one line.
-    head = printable(f"# Trial {best.number} of {sweep.folder}: {show_scores(best, sweep)}.{seeds}")
+    head = printable(f"# Trial {best.number} of {sweep.folder}: {show_scores(best, sweep)}.{notes}")
     return f"{head}\n\n{snapshot(config)}"

@@ -42,6 +42,7 @@ _GIVEN = {
     "train.runtime.eval_iters": "all trials are scored on the same text",
     "train.runtime.eval_batch_size": "all trials are scored on the same text",
     "train.runtime.eval_block_size": "all trials are scored with the same context; set eval_block_size at the top",
+    "train.runtime.ckpt_stable": "it follows from extend at the top",
     "train.runtime.eval_only": "a trial trains",
     "description": "it changes nothing",
 }

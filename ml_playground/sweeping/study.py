@@ -25,7 +25,7 @@ DIVERGED = "diverged"
 OUT_OF_MEMORY = "out of memory"
 """Keywords in reasons."""
 _GUARD = "sweep"
-_FREE = {f"train.runtime.{name}" for name in ("out_dir", "log_interval", "sample_tokens", "seeds")}
+_FREE = {f"train.runtime.{name}" for name in ("out_dir", "log_interval", "sample_tokens", "seeds", "ckpt_stable")}
 """Settings of the experiment that do not affect trials."""
 
 

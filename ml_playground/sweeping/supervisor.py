@@ -13,7 +13,7 @@ from ml_playground.engines.pool import Crashes, Pool
 from ml_playground.errors import RunError
 from ml_playground.runs.manifest import read_step
 from ml_playground.sweeping.claim import claim_lock, interrupted_trials, unclaimed_runs
-from ml_playground.sweeping.confirmation import pending_runs
+from ml_playground.sweeping.extension import pending_follow_ups
 from ml_playground.sweeping.study import OUT_OF_MEMORY, end_trial, reason
 from ml_playground.sweeping.sweep import Sweep
 
@@ -53,11 +53,11 @@ class Supervisor:
             self._pool.start()
         if self._pool or self._trials(TrialState.RUNNING):
             return True
-        return self._idle and bool(pending_runs(self._sweep, self._study))
+        return self._idle and bool(pending_follow_ups(self._sweep, self._study))
 
     def _is_work_left(self) -> bool:
-        """Return whether there are trials whose process has died, or runs of the confirmation that nobody works on."""
-        if not self._trials(TrialState.RUNNING) and not (self._idle and pending_runs(self._sweep, self._study)):
+        """Return whether there are trials whose process has died, or follow-up runs that nobody works on."""
+        if not self._trials(TrialState.RUNNING) and not (self._idle and pending_follow_ups(self._sweep, self._study)):
             return False
         with claim_lock(self._sweep):
             return bool(interrupted_trials(self._sweep, self._study) or unclaimed_runs(self._sweep, self._study))

@@ -17,7 +17,7 @@ from ml_playground.errors import ConfigError
 from ml_playground.ranges import SettingError
 from ml_playground.runs.listing import OUTPUTS
 from ml_playground.sweeping.budget import Budget, plan_budget
-from ml_playground.sweeping.checks import check_confirmation
+from ml_playground.sweeping.checks import check_confirmation, check_extension, check_stable_phase
 from ml_playground.sweeping.config import Direction, PrunerKind, SamplerKind, SweepConfig
 from ml_playground.sweeping.database import Database, parse_storage
 from ml_playground.sweeping.points import point_of
@@ -129,10 +129,12 @@ def load_sweep(name: str, experiment: str, exp_config: Path | None = None) -> Sw
     except SettingError as error:
         raise composition.located(error) from None
     _check_comparable(document, config, space)
+    check_extension(document, config, space, base)
     try:
         budget = plan_budget(base, config, space)
     except SettingError as error:
         raise _blamed(document, error) from None
+    check_stable_phase(document, composition, budget)
     _check_values(document, space, composition, budget)
     baseline = _baseline(document, space, composition, budget) if config.baseline else None
     grid = _grid(document, space, composition, budget) if config.sampler is SamplerKind.grid else []

@@ -23,11 +23,12 @@ from ml_playground.errors import (
 )
 from ml_playground.experiments.prepare import prepare
 from ml_playground.runs.folder import console_log
+from ml_playground.runs.fork import fork_run
 from ml_playground.runs.manifest import Origin
 from ml_playground.runs.train import train_in_folder
 from ml_playground.sweeping.claim import Claim
-from ml_playground.sweeping.confirmation import Run, record
 from ml_playground.sweeping.database import StudyError
+from ml_playground.sweeping.followup import FollowUp, Outcome, record_outcome
 from ml_playground.sweeping.metrics import score
 from ml_playground.sweeping.points import values_of
 from ml_playground.sweeping.space import Params
@@ -88,8 +89,8 @@ class TrialRunner:
                     raise TaskFailedError(f"trial {claim.number}: {_one_line(error)}") from error
             self._finish(claim, folder, pruned)
 
-    def confirm(self, run: Run) -> None:
-        """Train a claimed run of the confirmation, resuming it if it was started, and record its score.
+    def follow_up(self, run: FollowUp) -> None:
+        """Train a claimed follow-up run, resuming it if it was started, and record its score.
 
         Raises:
             TaskFailedError, OSError, CheckpointError, StudyError, Stopped: As for :meth:`run`.
@@ -97,12 +98,14 @@ class TrialRunner:
         config, folder = run.config(self._sweep), run.folder(self._sweep)
         with console_log(folder):
             try:
+                if source := run.source(self._sweep):
+                    fork_run(source, folder)
                 self._fit(config, values_of(run.trial), lambda _: True)
             except (OSError, CheckpointError, StudyError):
                 raise
             except Exception as error:
                 why = _reason_to_prune(error, config.train)
-                record(self._study, run, None, why or _one_line(error))
+                record_outcome(self._study, run, Outcome(None, why or _one_line(error)))
                 if why is None:
                     if not isinstance(error, PlaygroundError):
                         traceback.print_exc()
@@ -110,8 +113,8 @@ class TrialRunner:
                 gc.collect()
                 return
             value = score(folder, self._sweep.objectives[0])
-            finite = math.isfinite(value)
-            record(self._study, run, value if finite else None, "" if finite else f"{DIVERGED}: it is not finite")
+            outcome = Outcome(value) if math.isfinite(value) else Outcome(None, f"{DIVERGED}: it is not finite")
+            record_outcome(self._study, run, outcome)
 
     def _train(self, claim: Claim) -> bool:
         observer = _Observer(self._sweep, self._study, claim, claim.config.train.runtime.max_iters)

@@ -1,4 +1,4 @@
-"""A worker: claims trials, then runs of the confirmation, until none are left. All workers are identical."""
+"""A worker: claims trials, then follow-up runs, until none are left. All workers are identical."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ml_playground.training.device import choose_hardware
 
 
 def work(sweep: Sweep) -> None:
-    """Run trials, and confirm the best ones, until all are done or claimed by other workers.
+    """Run trials, then confirm and extend the best ones, until all are done or claimed by other workers.
 
     Raises:
         TaskFailedError: If a trial failed.
@@ -35,4 +35,4 @@ def work(sweep: Sweep) -> None:
         with claim_next_run(sweep, study) as run:
             if run is None:
                 return
-            runner.confirm(run)
+            runner.follow_up(run)

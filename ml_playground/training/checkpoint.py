@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import pickle
 import shutil
@@ -17,14 +16,15 @@ import warnings
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypedDict, cast, get_type_hints
+from typing import BinaryIO, TypedDict, cast
 
 import torch
 
-from ml_playground.durable import open_regular, read_regular, replacing, sync_folder, to_json, write_text
+from ml_playground.durable import open_regular, replacing, sync_folder, to_json, write_text
 from ml_playground.errors import CheckpointError, kept
 from ml_playground.models.config import ModelArgs
 from ml_playground.text.tokenizer import TokenizerState
+from ml_playground.training.checkpoint_manifest import BEST, LAST, Manifest, read_manifest
 from ml_playground.training.schema import schema_mismatch
 from ml_playground.training.state import StateDict
 
@@ -37,7 +37,6 @@ _LOAD_ERRORS = (
     pickle.UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError,
     ArithmeticError, EOFError, OSError, MemoryError, struct.error,
 )  # fmt: skip
-LAST, BEST = "ckpt_last", "ckpt_best"
 
 
 class Checkpoint(TypedDict):
@@ -52,16 +51,6 @@ class Checkpoint(TypedDict):
     config: dict[str, object]
     """The settings of the run, by dotted key."""
     state: StateDict
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """Content of ``<stem>.json``."""
-
-    sha256: str
-    bytes: int
-    step: int
-    val_loss: float | None
 
 
 @dataclass(frozen=True)
@@ -89,7 +78,7 @@ def save(folder: Path, stem: str, checkpoint: Checkpoint, step: int, val_loss: f
     Raises:
         CheckpointError: If it cannot be written.
     """
-    with _writing(folder):
+    with writing(folder):
         _refuse_full_disk(folder, checkpoint)
         with replacing(folder / f"{stem}.pt") as file:
             _serialize(checkpoint, file)
@@ -106,9 +95,18 @@ def copy(folder: Path, source: str, stem: str) -> None:
     """
     manifest = read_manifest(folder, source)
     assert manifest is not None, "only what save() or promote() wrote is copied"
-    with _writing(folder):
+    with writing(folder):
         _copy_file(folder / f"{source}.pt", folder / f"{stem}.pt")
         _write_manifest(folder, stem, manifest)
+
+
+def link(folder: Path, stem: str, target: Path) -> None:
+    """Give ``<stem>.pt`` and its manifest a second name in another folder. A file is only ever replaced as a whole, so
+    that neither folder can change the other's.
+    """
+    for suffix in ("json", "pt"):
+        _link_file(folder / f"{stem}.{suffix}", target / f"{stem}.{suffix}")
+    sync_folder(target)
 
 
 def promote(found: LoadedCheckpoint) -> None:
@@ -120,7 +118,7 @@ def promote(found: LoadedCheckpoint) -> None:
         CheckpointError: If it cannot be written.
     """
     folder, last = found.path.parent, found.path.with_name(f"{LAST}.pt")
-    with _writing(folder):
+    with writing(folder):
         if found.path.stem == f"{LAST}.prev":
             os.replace(found.path, last)
         elif found.path != last:
@@ -208,16 +206,6 @@ def without_manifest(path: Path) -> str:
     )
 
 
-def read_manifest(folder: Path, stem: str) -> Manifest | None:
-    """Read ``<stem>.json``; None if it is missing or corrupted."""
-    try:
-        manifest = Manifest(**json.loads(read_regular(folder / f"{stem}.json")))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return None
-    fits = all(isinstance(vars(manifest)[name], kind) for name, kind in get_type_hints(Manifest).items())
-    return manifest if fits else None
-
-
 def load_tensors(path: Path) -> object:
     """Load a file written by ``torch.save`` without executing code from it.
 
@@ -272,7 +260,8 @@ def _upgrade(content: dict[str, object]) -> None:
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Generator[None]:
+def writing(folder: Path) -> Generator[None]:
+    """Context for writing checkpoints, which raises :class:`CheckpointError` for an ``OSError``."""
     try:
         yield
     except OSError as error:
@@ -293,6 +282,17 @@ def _serialize(checkpoint: Checkpoint, file: BinaryIO) -> None:
 def _copy_file(source: Path, target: Path) -> None:
     with replacing(target) as copied, source.open("rb") as original:
         shutil.copyfileobj(original, copied, 1 << 20)
+
+
+def _link_file(source: Path, target: Path) -> None:
+    """Replace ``target`` by a hard link to ``source``, atomically."""
+    spare = target.with_name(f".{target.name}")
+    spare.unlink(missing_ok=True)
+    try:
+        os.link(source, spare)
+    except OSError:  # file system without hard links
+        _copy_file(source, spare)
+    os.replace(spare, target)
 
 
 def _refuse_full_disk(folder: Path, checkpoint: Checkpoint) -> None:
@@ -319,14 +319,9 @@ def _bytes(tree: object) -> int:
 def _keep_generation(folder: Path, stem: str) -> None:
     """Hard-link the files of ``stem`` to a second name, so that they survive their replacement and a power failure."""
     for suffix in ("json", "pt"):
-        current, spare = folder / f"{stem}.{suffix}", folder / f".{stem}.prev.{suffix}"
+        current = folder / f"{stem}.{suffix}"
         if current.exists():
-            spare.unlink(missing_ok=True)
-            try:
-                os.link(current, spare)
-            except OSError:  # file system without hard links
-                _copy_file(current, spare)
-            os.replace(spare, folder / f"{stem}.prev.{suffix}")
+            _link_file(current, folder / f"{stem}.prev.{suffix}")
     sync_folder(folder)
 
 

@@ -176,6 +176,9 @@ class TrainRuntimeConfig:
     ckpt_greater_is_better: bool = False
     ckpt_top_k: int = bounded(0, ge=0)
     """Also keep the best k checkpoints of the run as ``ckpt_step<N>.pt``; 0 keeps none."""
+    ckpt_stable: bool = False
+    """Also keep the checkpoints at the start of the decay of ``wsd``, or at the end of ``constant``, in ``stable/``: a
+    longer run that resumes from them equals one that was started with its length."""
     ckpt_time_interval_minutes: float = bounded(0.0, ge=0)
     """Also save ``ckpt_last.pt`` when this many minutes have passed since the last save; 0 disables this."""
     best_smoothing_alpha: float = bounded(0.0, ge=0, lt=1)

@@ -15,7 +15,8 @@ from ml_playground.models.build import build_model
 from ml_playground.models.config import ModelArgs
 from ml_playground.text.tokenizer import Tokenizer, load_tokenizer
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST, LoadedCheckpoint
+from ml_playground.training.checkpoint import LoadedCheckpoint
+from ml_playground.training.checkpoint_manifest import BEST, LAST
 
 LEGACY = "ckpt.pt"
 _COMPILED_PREFIX = "_orig_mod."

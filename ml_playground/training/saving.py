@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Self
 
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST, Checkpoint, LoadedCheckpoint
+from ml_playground.training.checkpoint import Checkpoint, LoadedCheckpoint
+from ml_playground.training.checkpoint_manifest import BEST, LAST, read_manifest
 from ml_playground.training.config import TrainRuntimeConfig
+from ml_playground.training.stable import keep_stable
 from ml_playground.training.state import Progress
 
 _TOP_K = re.compile(r"ckpt_step\d{6,}\.(pt|json)")
@@ -63,6 +65,11 @@ class CheckpointWriter:
         self._saved_at = time.monotonic()
         self._pending = self._executor.submit(self._write, checkpoint, progress)
 
+    def keep_stable(self, checkpoint: Checkpoint, progress: Progress) -> None:
+        """Keep a snapshot of the state, from which a longer run can resume; see :mod:`.stable`."""
+        self._join()
+        self._pending = self._executor.submit(keep_stable, self._folder, *copy.deepcopy((checkpoint, progress)))
+
     def raise_failure(self) -> None:
         """Re-raise the exception of the last save if it has finished; never waits."""
         if self._pending and self._pending.done():
@@ -96,7 +103,7 @@ class CheckpointWriter:
         self._on_save(progress)
 
     def _copy_to(self, stem: str, step: int) -> None:
-        manifest = checkpoints.read_manifest(self._folder, stem)
+        manifest = read_manifest(self._folder, stem)
         if manifest is None or manifest.step != step:
             checkpoints.copy(self._folder, LAST, stem)
 

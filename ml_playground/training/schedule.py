@@ -7,6 +7,19 @@ import math
 from ml_playground.training.config import Decay, OptimConfig, ScheduleConfig
 
 
+def stable_steps(schedule: ScheduleConfig, max_iters: int) -> int:
+    """Return the number of updates whose learning rate is the same in a longer run with the same warm-up; 0 for none.
+
+    ``wsd`` has them before its decay (Hu et al., 2024). A cosine depends on the length of the run from the start.
+    """
+    if schedule.decay is Decay.constant:
+        return max_iters
+    if schedule.decay is Decay.wsd:
+        decay = (1 - schedule.decay_fraction) * schedule.lr_decay_iters
+        return min(max_iters, max(schedule.warmup_iters, int(decay)))
+    return 0
+
+
 def learning_rate(step: int, optim: OptimConfig, schedule: ScheduleConfig) -> float:
     """Return the learning rate of update ``step`` (from 0): linear warm-up, then the decay, then ``min_lr``.
 

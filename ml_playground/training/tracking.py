@@ -35,7 +35,9 @@ Scalars = dict[str, float]
 
 Entry = Mapping[str, object]
 """A line of ``metrics.jsonl``: a step, the values logged at it and, after an evaluation, a ``sample``."""
-TOKENS = "train/tokens"
+TOKENS, SECONDS = "train/tokens", "train/seconds"
+_ELAPSED = (TOKENS, SECONDS)
+"""Logged to TensorBoard at training steps only, although evaluations record them too."""
 _OVER_TOKENS = {
     "train/loss": "over_tokens/train_loss",
     "val/loss": "over_tokens/val_loss",
@@ -75,7 +77,10 @@ class Tracker:
         Raises:
             OSError: If the files cannot be written.
         """
-        jsonl_path, events = folder / "metrics.jsonl", _events_folder(folder / "logs" / "tb", session.label)
+        logs = folder / "logs" / "tb"
+        # A run that resumes from another's checkpoint has its metrics, but not its event files.
+        is_new = resumed_at is None or not any(logs.rglob("*tfevents*"))
+        jsonl_path, events = folder / "metrics.jsonl", _events_folder(logs, session.label)
         with contextlib.ExitStack() as files:
             self._jsonl = files.enter_context(jsonl_path.open("a", encoding="utf-8"))
             # torch's SummaryWriter is not used because its thread prints a traceback when the disk is full.
@@ -86,12 +91,14 @@ class Tracker:
             # and after a start that left no checkpoint.
             first = 0 if resumed_at is None else resumed_at + 1
             self._write(step=first, session_log=SessionLog(status=SessionLog.START))
-            if resumed_at is None:
+            if is_new:
                 self._start_session(session)
                 self._add_charts()
             for entry in history:
+                if is_new:
+                    self._log_again(entry)
                 # What has more tokens than `first` was discarded as well, because its step is the number of tokens.
-                if isinstance(tokens := entry.get(TOKENS), int) and tokens >= first:
+                if isinstance(tokens := entry.get(TOKENS), int) and (is_new or tokens >= first):
                     self._log_over_tokens(tokens, entry)
             self._files = files.pop_all()
 
@@ -161,6 +168,16 @@ class Tracker:
         if isinstance(tokens := entry.get(TOKENS), int):
             self._log_over_tokens(tokens, entry)
         self._jsonl.write(to_json({"step": step, **entry}))
+
+    def _log_again(self, entry: Entry) -> None:
+        """Log an entry of ``metrics.jsonl`` as it was logged first."""
+        left_out = ("step", *(_ELAPSED if "val/loss" in entry else ()))
+        logged = {tag: value for tag, value in entry.items() if tag not in left_out}
+        scalars = {tag: float(value) for tag, value in logged.items() if isinstance(value, (int, float))}
+        values = _values(scalars)
+        if isinstance(sample := entry.get("sample"), str):
+            values.append(_text_value(sample))
+        self._write(step=entry["step"], summary=Summary(value=values))
 
     def _log_over_tokens(self, tokens: int, entry: Entry) -> None:
         scalars = {tag: value for key, tag in _OVER_TOKENS.items() if isinstance(value := entry.get(key), float)}

@@ -29,10 +29,10 @@ from ml_playground.training.evaluation import LossFunction, evaluate
 from ml_playground.training.memory import exhausted
 from ml_playground.training.optimizers.build import build_optimizer
 from ml_playground.training.saving import CheckpointWriter
-from ml_playground.training.schedule import learning_rate
+from ml_playground.training.schedule import learning_rate, stable_steps
 from ml_playground.training.state import Progress, TrainState
 from ml_playground.training.stopping import StopSignal
-from ml_playground.training.tracking import Scalars, Tracker
+from ml_playground.training.tracking import SECONDS, TOKENS, Scalars, Tracker
 from ml_playground.training.world import World
 
 
@@ -103,6 +103,9 @@ class Trainer:
         self._tokens_per_step = (
             world.size * config.data.grad_accum_steps * config.data.batch_size * config.data.block_size
         )
+        self._stable_steps = (
+            stable_steps(config.schedule, config.runtime.max_iters) if config.runtime.ckpt_stable else 0
+        )
         self._skipped_before = 0
         self._unlogged_steps = 0
         self._unlogged_seconds = 0.0
@@ -166,11 +169,14 @@ class Trainer:
         progress, should_continue = self.progress, True
         with StopSignal() as stop, writer:
             while True:
+                if progress.step == self._stable_steps > 0 and progress.evaluated != progress.step:
+                    # Before the evaluation: if it is only due at the end of this run, a longer one does not have it.
+                    self._save(tracker, writer.keep_stable)
                 if self._evaluation_is_due():
                     val_loss, text = self._evaluate_and_sample(lambda: stop.signum is not None)
                     if val_loss is not None:
                         self._record(val_loss, text, tracker, display)
-                        self._save(tracker, writer)
+                        self._save(tracker, writer.save)
                 if progress.evaluated == progress.step:
                     should_continue = observer(progress)
                 if stop.signum or self.done or not should_continue:
@@ -178,9 +184,9 @@ class Trainer:
                 self._train_step(tracker, display)
                 writer.raise_failure()  # do not spend time on steps that cannot be saved
                 if writer.is_due:
-                    self._save(tracker, writer)
+                    self._save(tracker, writer.save)
             if stop.signum:
-                self._save(tracker, writer)
+                self._save(tracker, writer.save)
             else:
                 tracker.end_session()
         return Outcome(progress, stop.signum, pruned=not (should_continue or self.done))
@@ -341,7 +347,7 @@ class Trainer:
 
     def _elapsed(self) -> Scalars:
         """Return what the run has taken so far, against which curves can be drawn."""
-        return {"train/tokens": self.progress.tokens, "train/seconds": self.progress.seconds}
+        return {TOKENS: self.progress.tokens, SECONDS: self.progress.seconds}
 
     def _checkpoint(self) -> Checkpoint:
         return {
@@ -353,7 +359,7 @@ class Trainer:
             "state": self._state.state_dict(),
         }
 
-    def _save(self, tracker: Tracker, writer: CheckpointWriter) -> None:
+    def _save(self, tracker: Tracker, save: Callable[[Checkpoint, Progress], None]) -> None:
         self._refuse_nonfinite()
         tracker.flush()
-        writer.save(self._checkpoint(), self.progress)
+        save(self._checkpoint(), self.progress)

@@ -15,7 +15,8 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.sampling.config import SamplingConfig
 from ml_playground.sampling.generation import generate
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import LAST, LoadedCheckpoint
+from ml_playground.training.checkpoint import LoadedCheckpoint
+from ml_playground.training.checkpoint_manifest import LAST
 from ml_playground.training.loading import load_trained
 
 Tiny = Callable[..., ExperimentConfig]

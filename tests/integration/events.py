@@ -13,7 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 def logged_steps(folder: Path) -> dict[str, list[int]]:
     """The steps of each scalar of a run, in order."""
-    accumulator = EventAccumulator(str(folder / "logs" / "tb"), size_guidance={"scalars": 0})
+    events = next((folder / "logs" / "tb").rglob("*tfevents*"))  # a trial's are in a folder that its values name
+    accumulator = EventAccumulator(str(events.parent), size_guidance={"scalars": 0})
     accumulator.Reload()
     tags = cast("dict[str, list[str]]", accumulator.Tags())
     return {tag: [event.step for event in accumulator.Scalars(tag)] for tag in tags["scalars"]}

@@ -21,7 +21,7 @@ import torch
 from ml_playground.errors import CheckpointError
 from ml_playground.runs.train import train
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST
+from ml_playground.training.checkpoint_manifest import BEST, LAST
 from ml_playground.training.trainer import Outcome, Trainer
 from tests.checkpoints import content, weights_step
 from tests.integration.conftest import Tiny

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST, LoadedCheckpoint
+from ml_playground.training.checkpoint import LoadedCheckpoint
+from ml_playground.training.checkpoint_manifest import BEST, LAST
 from tests.checkpoints import content, weights_step
 from tests.powercut import Disk, Operation, Recorder
 

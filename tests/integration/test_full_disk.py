@@ -18,7 +18,7 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.errors import CheckpointError, RunError
 from ml_playground.runs.train import train
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST
+from ml_playground.training.checkpoint_manifest import BEST, LAST
 from tests.checkpoints import content
 from tests.integration.conftest import Tiny, differences, last
 

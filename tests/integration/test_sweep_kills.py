@@ -19,6 +19,7 @@ from ml_playground.sweeping.study import open_study
 from ml_playground.sweeping.sweep import load_sweep
 from tests.integration import children
 from tests.integration.children import Hook
+from tests.integration.conftest import last
 from tests.integration.sweeps import read_table, write_sweep
 from tests.workspace import fill_workspace
 
@@ -42,26 +43,44 @@ POINTS = {
     "after the pruner has noted the step": ("optuna.trial:Trial.should_prune", "after"),
     "before the outcome": ("optuna.study:Study.tell", "before"),
     "after the outcome": ("optuna.study:Study.tell", "after"),
-    "before a run of the confirmation is recorded": ("ml_playground.sweeping.trial:record", "before"),
-    "after a run of the confirmation is recorded": ("ml_playground.sweeping.trial:record", "after"),
 }
+FOLLOW_UPS = {
+    "before the state before the decay is kept": ("ml_playground.training.stable:checkpoints.save", "before", ""),
+    "after the state before the decay is kept": ("ml_playground.training.stable:checkpoints.save", "after", ""),
+    "before a follow-up run is recorded": ("ml_playground.sweeping.trial:record_outcome", "before", ""),
+    "after a follow-up run is recorded": ("ml_playground.sweeping.trial:record_outcome", "after", ""),
+    "before a trial is forked": ("ml_playground.sweeping.trial:fork_run", "before", ""),
+    "between the files of a fork": ("ml_playground.runs.fork:fork_stable", "before", ""),
+    "after a trial is forked": ("ml_playground.sweeping.trial:fork_run", "after", ""),
+    "in an extension": ("ml_playground.training.saving:CheckpointWriter.save", "before", "extended/"),
+}
+"""Points that a sweep passes twice or a little more often."""
 
 
 def outcome() -> list[object]:
-    """Everything about the trials but the time they took."""
+    """Everything about the trials and the follow-up runs but the time they took."""
     study = open_study(load_sweep("small", "bundestag_char", TINY))
     trials = study.get_trials()
     essence: list[object] = [
         [trial.number, trial.state.name, trial.params, trial.values, trial.intermediate_values, trial.user_attrs]
         for trial in trials
     ]
-    return [essence, study.user_attrs, [(run.folder, run.status, run.manifest.step) for run in find_runs(FOLDER)]]
+    runs = find_runs(FOLDER)
+    weights = [
+        (run.folder, name, str(tensor.double().numpy().tobytes()))
+        for run in runs
+        if "extended" in run.folder.parts
+        for name, tensor in last(run.folder).checkpoint["state"]["model"].items()
+    ]
+    return [essence, study.user_attrs, [(run.folder, run.status, run.manifest.step) for run in runs], weights]
 
 
 def prepare_sweep(folder: Path) -> None:
     pruning = {"pruner": "successive_halving", "tokens": 768, "eval_tokens": 128}
-    confirm = {"top": 1, "seeds": 2}
-    write_sweep(folder, n_trials=N_TRIALS, baseline=True, confirm=confirm, max_failures=100, **pruning)
+    after = {"confirm": {"top": 1, "seeds": 2}, "extend": {"top": 1, "factor": 2}}
+    write_sweep(folder, n_trials=N_TRIALS, baseline=True, max_failures=100, **pruning, **after)
+    text = (folder / "tiny.toml").read_text(encoding="utf-8")
+    (folder / "tiny.toml").write_text(text.replace('decay = "cosine"', 'decay = "wsd"'), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -90,9 +109,24 @@ def test_sigkill_at_four_named_points_of_one_sweep(
     assert outcome() == whole[0]
 
 
+def test_sigkill_at_named_points_after_the_search(
+    workspace: Path, whole: tuple[list[object], list[dict[str, str]]]
+) -> None:
+    prepare_sweep(workspace)
+    for point in FOLLOW_UPS:
+        kill_at(workspace, point, 1)
+    assert children.finish(workspace, TINY, verb="work") == 0, children.log(workspace)
+    assert outcome() == whole[0]
+
+
+OCCURRENCES = [
+    *((point, occurrence) for point in POINTS for occurrence in (1, 2, 5, 9)),
+    *((point, occurrence) for point in FOLLOW_UPS for occurrence in (1, 2)),
+]
+
+
 @pytest.mark.nightly
-@pytest.mark.parametrize("occurrence", [1, 2, 5, 9])
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("point", "occurrence"), OCCURRENCES)
 def test_sigkill_at_a_named_point(
     workspace: Path, whole: tuple[list[object], list[dict[str, str]]], point: str, occurrence: int
 ) -> None:
@@ -103,8 +137,8 @@ def test_sigkill_at_a_named_point(
 
 
 def kill_at(folder: Path, point: str, occurrence: int) -> None:
-    where, when = POINTS[point]
-    hook = Hook(where, occurrence, KILL, "after" if when == "after" else "before")
+    where, when, *argument = POINTS.get(point) or FOLLOW_UPS[point]
+    hook = Hook(where, occurrence, KILL, "after" if when == "after" else "before", *argument)
     assert children.finish(folder, TINY, hook, verb="work") == -KILL, f"it was not killed {point}"
 
 

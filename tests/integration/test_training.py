@@ -15,7 +15,8 @@ from ml_playground.durable import lock
 from ml_playground.errors import CheckpointError, DataError, DivergedError, RunError, RunFolderError, UserError
 from ml_playground.runs.train import train
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import Checkpoint, read_manifest
+from ml_playground.training.checkpoint import Checkpoint
+from ml_playground.training.checkpoint_manifest import read_manifest
 from tests.integration.conftest import Tiny, last
 
 FOLDER = Path("outputs/tiny")

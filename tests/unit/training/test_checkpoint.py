@@ -11,7 +11,8 @@ import torch
 
 from ml_playground.errors import CheckpointError
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST, Checkpoint
+from ml_playground.training.checkpoint import Checkpoint
+from ml_playground.training.checkpoint_manifest import BEST, LAST
 from tests.checkpoints import content, weights_step
 
 
