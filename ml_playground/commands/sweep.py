@@ -11,6 +11,15 @@ examples:
   mlp sweep bundestag_char --sweep batching           search, or resume a search that was stopped
   mlp sweep bundestag_char --sweep batching --json    the results for programs; trains only what is not done yet
 
+A sweep file, sweeps/NAME.toml, has for example:
+  n_trials = 20
+  confirm = { top = 1, seeds = 3 }     train the best and your own values again, on fresh seeds
+  extend = { top = 1, factor = 4 }     then train them on, to 4 times the tokens (wsd or constant schedules)
+  [space]
+  train.optim.learning_rate = { low = 3e-4, high = 1e-2, log = true }
+  train.optim.optimizer = ["adamw", "muon"]
+  train.optim.muon_learning_rate = { low = 0.005, high = 0.05, when.train.optim.optimizer = "muon" }
+
 Results are in outputs/sweeps/EXPERIMENT-NAME: report.html, leaderboard.csv, and best.toml, an experiment file.
 """
 

@@ -21,6 +21,7 @@ from ml_playground.runs.groups import find_folder
 from ml_playground.runs.listing import RunSummary, find_folders, find_runs, summarize
 from ml_playground.runs.notes import references
 from ml_playground.runs.settings import flat, read_settings
+from ml_playground.training.checkpoint_manifest import LAST
 
 Kind = Literal["run", "checkpoint", "data", "temporary"]
 _TEMPORARY = re.compile(
@@ -135,7 +136,7 @@ def _kept(folder: Path) -> set[str] | None:
     from ml_playground.training.state import Progress
 
     try:
-        found = checkpoints.read(folder / f"{checkpoints.LAST}.pt")
+        found = checkpoints.read(folder / f"{LAST}.pt")
         return top_names(Progress(**found.checkpoint["state"]["progress"]))  # type: ignore[arg-type]  # written by asdict()
     except (CheckpointError, TypeError, ValueError):
         return None

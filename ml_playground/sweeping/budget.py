@@ -14,7 +14,8 @@ from ml_playground.composition.load import Composition
 from ml_playground.config import ExperimentConfig
 from ml_playground.ranges import SettingError
 from ml_playground.sweeping.config import LrScaling, SweepConfig
-from ml_playground.sweeping.space import Params, Range, Space
+from ml_playground.sweeping.leaves import Params, Range
+from ml_playground.sweeping.space import Space
 from ml_playground.training.config import Compile
 from ml_playground.training.schedule import stable_steps
 
@@ -129,7 +130,7 @@ def plan_budget(base: ExperimentConfig, config: SweepConfig, space: Space) -> Bu
             keys, f"a trial of {tokens:,} tokens ends before its first evaluation, after {eval_tokens:,} (eval_tokens)"
         )
     shortest = _shortest_block(base, space)
-    if config.baseline:
+    if config.baseline or "train.data.block_size" in space.conditions:
         shortest = min(shortest, base.train.data.block_size)
     eval_block_size = config.eval_block_size or min(shortest, runtime.eval_block_size or shortest)
     if eval_block_size > shortest:

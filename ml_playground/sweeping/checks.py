@@ -11,7 +11,8 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.ranges import SettingError
 from ml_playground.sweeping.budget import Budget
 from ml_playground.sweeping.config import SweepConfig
-from ml_playground.sweeping.space import Choices, Space
+from ml_playground.sweeping.leaves import Choices
+from ml_playground.sweeping.space import Space
 from ml_playground.training.config import Decay
 from ml_playground.training.schedule import stable_steps
 
@@ -51,7 +52,7 @@ def check_extension(document: Document, config: SweepConfig, space: Space, base:
         raise document.error("extend", f"more tokens do not improve {min(other)}; remove extend")
     leaf = space.leaves.get(_DECAY)
     decays = set(cast("list[str]", leaf.values)) if isinstance(leaf, Choices) else set[str]()
-    if config.baseline or leaf is None:
+    if config.baseline or leaf is None or _DECAY in space.conditions:
         decays.add(base.train.schedule.decay.name)
     if unable := decays - _STABLE:
         raise document.error(

@@ -18,10 +18,10 @@ from ml_playground.durable import is_locked, lock
 from ml_playground.runs.folder import LOCK, writing
 from ml_playground.sweeping.extension import pending_follow_ups
 from ml_playground.sweeping.followup import FollowUp
+from ml_playground.sweeping.leaves import Params
 from ml_playground.sweeping.points import count_trained, values_of
 from ml_playground.sweeping.proposal import propose
 from ml_playground.sweeping.retry import propose_retry
-from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.sweep import Sweep
 
 

@@ -61,7 +61,9 @@ class SweepConfig:
     description: str = ""
     """One-line description for listings."""
     space: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Search space by experiment key: a list of choices, or ``{low, high, step, log}``."""
+    """Search space by experiment key: a list of choices, or ``{low, high, step, log}``. With ``when``, such as
+    ``when.train.optim.optimizer = "muon"``, it only applies with these choices of other keys; a list is then
+    ``{choices, when}``."""
     n_trials: int | None = bounded(None, ge=1, le=100_000)
     """Total number of trials, over all starts of the sweep. Defaults to all valid combinations of a grid."""
     baseline: bool = True

@@ -11,11 +11,11 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ml_playground.sweeping.leaves import Range
 from ml_playground.sweeping.names import short_names, show_value
 from ml_playground.sweeping.points import duplicate_of, values_of
 from ml_playground.sweeping.ranking import last_value
 from ml_playground.sweeping.results import Results
-from ml_playground.sweeping.space import Range
 
 _BLUE, _ORANGE, _GREY, _GREEN = "#0072b2", "#d55e00", "#b0b0b0", "#009e73"
 """Colors that color-blind people can tell apart (Okabe and Ito, 2008)."""
@@ -54,7 +54,7 @@ def figures(results: Results) -> Iterator[Figure]:
         if index == 0 and len(objectives) == 1:
             yield _curves(results, trials, name)
         sampled = [(trial, value) for trial, value in valued if trial.params]
-        varied = [key for key in results.sweep.space.leaves if len({t.params[key] for t, _ in sampled}) > 1]
+        varied = [k for k in results.sweep.space.leaves if len({t.params[k] for t, _ in sampled if k in t.params}) > 1]
         if varied:
             if importances := _importances(results, sampled, varied, index, name):
                 yield importances
@@ -68,7 +68,8 @@ def _value(trial: FrozenTrial, index: int) -> float | None:
 
 
 def _label(trial: FrozenTrial, names: dict[str, str]) -> str:
-    values = "<br>".join(f"{name} = {show_value(values_of(trial).get(key))}" for key, name in names.items())
+    params = values_of(trial)
+    values = "<br>".join(f"{name} = {show_value(params[key])}" for key, name in names.items() if key in params)
     return f"trial {trial.number}<br>{values}".replace("\n", " ")
 
 
@@ -154,6 +155,7 @@ def _importances(
         points = [(t, t.intermediate_values[place]) for t, _ in valued if place in t.intermediate_values]
         note = f"How much each setting explains of {name} after {place:,} tokens, pruned trials included (PED-ANOVA)."
     points = [(trial, value) for trial, value in points if math.isfinite(value)]
+    varied = _unconditional(results, varied)
     keys = [key for key in varied if len({trial.params[key] for trial, _ in points}) > 1]
     if len(points) < _MIN_TRIALS or not keys:
         return None
@@ -169,6 +171,11 @@ def _importances(
     xaxis = {"title": {"text": "share"}, "rangemode": "tozero"}
     layout: dict[str, object] = {"xaxis": xaxis, "yaxis": {"automargin": True}, "height": 120 + 40 * len(order)}
     return Figure(f"{name}: hyperparameter importances", note, [bars], layout)
+
+
+def _unconditional(results: Results, keys: Sequence[str]) -> list[str]:
+    """Return the keys that all trials have."""
+    return [key for key in keys if key not in results.sweep.space.conditions]
 
 
 def _slices(results: Results, valued: Sequence[tuple[FrozenTrial, float]], varied: Sequence[str], name: str) -> Figure:
@@ -193,7 +200,7 @@ def _slices(results: Results, valued: Sequence[tuple[FrozenTrial, float]], varie
             points = [
                 (t, t.params[key] if isinstance(leaf, Range) else str(t.params[key]), value)
                 for t, value in valued
-                if (t.state is TrialState.COMPLETE) == complete
+                if key in t.params and (t.state is TrialState.COMPLETE) == complete
             ]
             traces.append(_points(results, points, title, color, symbol, legendgroup=title, **axes))
     note = "Scores by the value of each setting; the last value of trials that were pruned, which had fewer tokens."
@@ -205,7 +212,7 @@ def _parallel(
 ) -> Figure:
     names, budget = short_names(results.sweep.space), results.sweep.budget.tokens
     dimensions: list[dict[str, object]] = []
-    for key in varied:
+    for key in _unconditional(results, varied):
         leaf = results.sweep.space.leaves[key]
         if isinstance(leaf, Range):
             values = [float(trial.params[key]) for trial, _ in valued]

@@ -6,7 +6,8 @@ from collections import Counter
 
 from optuna.trial import FrozenTrial
 
-from ml_playground.sweeping.space import Params, Space
+from ml_playground.sweeping.leaves import Params
+from ml_playground.sweeping.space import Space
 from ml_playground.sweeping.sweep import Sweep
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from optuna.trial import FrozenTrial, TrialState
 
-from ml_playground.sweeping.space import Params
+from ml_playground.sweeping.leaves import Params
 
 Point = tuple[tuple[str, object], ...]
 """Values by dotted key, sorted by key."""

@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ml_playground.errors import RunError
 from ml_playground.ranges import SettingError
 from ml_playground.sweeping.config import SamplerKind
+from ml_playground.sweeping.leaves import Params
 from ml_playground.sweeping.points import LEARNING_RATE, OUTSIDE, Point, point_of, values_of
 from ml_playground.sweeping.samplers import build_sampler
-from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.study import in_memory
 from ml_playground.sweeping.sweep import Sweep
 
@@ -67,9 +67,9 @@ def _draws(sweep: Sweep, study: optuna.Study, known: set[Point]) -> Iterator[Fro
         # hashed, not added: otherwise a sweep with the next seed would draw the same trials, shifted by one.
         (seed,) = np.random.SeedSequence((sweep.config.seed, number, draw)).generate_state(1)
         copy.sampler = build_sampler(sweep, int(seed)) if draw < _SAMPLED else RandomSampler(int(seed))
-        number_in_copy = copy.ask(sweep.space.distributions).number
-        asked = copy.trials[number_in_copy]
-        yield _running(sweep, asked.params, asked.system_attrs)
+        asked = copy.ask()
+        params = sweep.space.suggest(asked)
+        yield _running(sweep, params, copy.trials[asked.number].system_attrs)
     if few:
         left = [point for point in sweep.space.points() if point_of(point) not in known]
         random.Random(f"{sweep.config.seed} {number}").shuffle(left)  # noqa: S311  # not a secret
@@ -87,6 +87,6 @@ def _running(sweep: Sweep, params: Params, system_attrs: dict[str, object] | Non
     return create_trial(
         state=TrialState.RUNNING,
         params=params,
-        distributions=sweep.space.distributions,
+        distributions=sweep.space.distributions(params),
         system_attrs=system_attrs,
     )

@@ -20,11 +20,14 @@ from ml_playground.sweeping.budget import Budget, plan_budget
 from ml_playground.sweeping.checks import check_confirmation, check_extension, check_stable_phase
 from ml_playground.sweeping.config import Direction, PrunerKind, SamplerKind, SweepConfig
 from ml_playground.sweeping.database import Database, parse_storage
+from ml_playground.sweeping.leaves import Params, Range, Value
 from ml_playground.sweeping.points import point_of
-from ml_playground.sweeping.space import Params, Range, Space, Value, read_space
+from ml_playground.sweeping.space import Space, read_space
 
 VAL_LOSS = "val_loss"
 _CURVES = ("train/loss", "train/tokens_per_sec", "train/step_time_ms")
+_CONDITIONAL = {SamplerKind.tpe, SamplerKind.random, SamplerKind.grid}
+"""Samplers for spaces with conditions; others draw the keys that have one at random."""
 _MAX_GRID = 10_000
 _MAX_TRIED = 100
 """Maximum number of values of a range that are validated in advance."""
@@ -162,6 +165,12 @@ def _check_sampler(document: Document, config: SweepConfig, space: Space) -> Non
                 raise document.error(f"space.{key}", "a grid needs a step, or a list of choices")
     elif config.n_trials is None:
         raise document.error("n_trials", "missing; say how many trials there are in all")
+    if space.conditions and config.sampler not in _CONDITIONAL:
+        raise document.error(
+            "sampler",
+            f"'{config.sampler.name}' cannot search keys that only apply under a condition, such as"
+            f" {next(iter(space.conditions))}; use 'tpe', 'random' or 'grid'",
+        )
     ranges = [leaf for leaf in space.leaves.values() if isinstance(leaf, Range)]
     if config.sampler is SamplerKind.cmaes and (len(ranges) < 2 or len(ranges) < len(space.leaves)):
         raise document.error("sampler", "'cmaes' searches two or more ranges, and no choices; use 'tpe'")
@@ -194,7 +203,7 @@ def _check_values(document: Document, space: Space, composition: Composition, bu
     for key, leaf in space.leaves.items():
         for value in leaf.ends if isinstance(leaf, Range) and leaf.count > _MAX_TRIED else leaf.values:
             try:
-                budget.settings(composition, {key: value}, Path())
+                budget.settings(composition, space.example(key, value), Path())
             except SettingError as error:
                 if set(error.keys) & set(space.leaves) == {key}:
                     raise document.error(f"space.{key}", f"{value}: {error.problem}") from None
@@ -225,7 +234,10 @@ def _baseline(document: Document, space: Space, composition: Composition, budget
     Raises:
         ConfigError: If the experiment cannot be a trial of this sweep.
     """
-    values = {key: value for key in space.leaves if (value := _plain(composition.get(key))) is not None}
+    values: Params = {}
+    for key in space.leaves:
+        if space.applies(key, values) and (value := _plain(composition.get(key))) is not None:
+            values[key] = value
     try:
         budget.settings(composition, values, Path())
     except SettingError as error:

@@ -29,9 +29,9 @@ from ml_playground.runs.train import train_in_folder
 from ml_playground.sweeping.claim import Claim
 from ml_playground.sweeping.database import StudyError
 from ml_playground.sweeping.followup import FollowUp, Outcome, record_outcome
+from ml_playground.sweeping.leaves import Params
 from ml_playground.sweeping.metrics import score
 from ml_playground.sweeping.points import values_of
-from ml_playground.sweeping.space import Params
 from ml_playground.sweeping.study import (
     DIVERGED,
     OUT_OF_MEMORY,

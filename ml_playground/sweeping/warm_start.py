@@ -51,7 +51,7 @@ def take_over(sweep: Sweep, study: optuna.Study, guard: Mapping[str, object]) ->
     for trial in other.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         if not trial.params or duplicate_of(trial) is not None or point_of(trial.params) in known:
             continue
-        if set(trial.params) != set(sweep.space.leaves) or not sweep.space.contains(trial.params):
+        if not sweep.space.contains(trial.params):
             refused += 1
             continue
         study.add_trial(_taken(sweep, trial, folder))
@@ -88,7 +88,7 @@ def _taken(sweep: Sweep, trial: FrozenTrial, folder: Path) -> FrozenTrial:
         state=trial.state,
         values=trial.values,
         params=trial.params,
-        distributions=sweep.space.distributions,
+        distributions=sweep.space.distributions(trial.params),
         user_attrs={**attributes, TAKEN_FROM: origin or str(folder / "trials" / f"{trial.number:04d}")},
         intermediate_values=trial.intermediate_values,
     )

@@ -16,6 +16,10 @@ from tests.e2e.conftest import Invoke
 HEAD = "n_trials = 4\n"
 SPACE = "[space]\ntrain.data.batch_size = [2, 4]\n"
 LR = "[space]\ntrain.optim.learning_rate = "
+MUON_LR = "space.train.optim.muon_learning_rate"
+OPTIMIZER = '[space]\ntrain.optim.optimizer = ["adamw", "muon"]\n'
+WHEN_BODY = "train.optim.muon_learning_rate = { low = 0.01, high = 0.1, "
+WHEN = "[space]\ntrain.data.batch_size = [2, 4]\n" + WHEN_BODY
 
 # (the file below HEAD, the line it is blamed on, the key, a part of the problem)
 MISTAKES: dict[str, tuple[str, int, str, str]] = {
@@ -114,6 +118,27 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "extend under a cosine": ("extend = { top = 1, factor = 4 }\n" + SPACE, 2, "extend", 'a trial with train.schedule.decay = "cosine" cannot be extended'),
     "extend where a linear decay is searched": ('baseline = false\nextend = { top = 1, factor = 4 }\n[space]\ntrain.schedule.decay = ["wsd", "linear"]', 3, "extend", 'a trial with train.schedule.decay = "linear" cannot be extended'),
     "the checkpoint that extend needs": ("[space]\ntrain.runtime.ckpt_stable = [true, false]", 3, "space.train.runtime.ckpt_stable", "it follows from extend at the top"),
+    "condition on what is not searched": (WHEN + 'when.train.optim.optimizer = "muon" }', 4, MUON_LR, "when: train.optim.optimizer is not searched; add it to [space]"),
+    "condition on a misspelt key": (OPTIMIZER + WHEN_BODY + 'when.train.optim.optimiser = "muon" }', 4, MUON_LR, "when: train.optim.optimiser is not searched; did you mean 'train.optim.optimizer'?"),
+    "condition on an unknown choice": (OPTIMIZER + WHEN_BODY + 'when.train.optim.optimizer = "moun" }', 4, MUON_LR, 'when: train.optim.optimizer has no choice the string "moun"; one of'),
+    "condition on no choice": (OPTIMIZER + WHEN_BODY + "when.train.optim.optimizer = [] }", 4, MUON_LR, "when: train.optim.optimizer names no choice"),
+    "condition on a range": ("[space]\ntrain.model.dropout = { low = 0.0, high = 0.2 }\n" + WHEN_BODY + "when.train.model.dropout = 0.1 }", 4, MUON_LR, "when: train.model.dropout is a range"),
+    "condition on itself": ("[space]\ntrain.data.batch_size = { choices = [2, 4], when.train.data.batch_size = 2 }", 3, "space.train.data.batch_size", "when: depends on itself: train.data.batch_size -> train.data.batch_size"),
+    "conditions in a circle": (
+        "[space]\ntrain.data.batch_size = { choices = [2, 4], when.train.data.grad_accum_steps = 1 }\n"
+        "train.data.grad_accum_steps = { choices = [1, 2], when.train.data.batch_size = 2 }", 3, "space.train.data.batch_size",
+        "when: depends on itself: train.data.batch_size -> train.data.grad_accum_steps -> train.data.batch_size",
+    ),
+    "conditions that exclude one another": (
+        OPTIMIZER + "train.data.batch_size = { choices = [2, 4], when.train.optim.optimizer = \"adamw\" }\n" + WHEN_BODY
+        + 'when.train.optim.optimizer = "muon", when.train.data.batch_size = 2 }', 5, MUON_LR, "when: can never hold, as no choice of train.optim.optimizer meets all",
+    ),
+    "condition that is a name": (OPTIMIZER + WHEN_BODY + 'when = "muon" }', 4, MUON_LR, "when: must name a choice of another searched setting, such as when.train.optim"),
+    "empty condition": (OPTIMIZER + WHEN_BODY + "when = {} }", 4, MUON_LR, "when: must name a choice"),
+    "condition beside nothing": (OPTIMIZER + 'train.optim.muon_learning_rate = { when.train.optim.optimizer = "muon" }', 4, MUON_LR, "'high' is missing; write low and high, or choices = [...], beside when"),
+    "choices that are no list": (OPTIMIZER + 'train.optim.muon_learning_rate = { choices = 0.1, when.train.optim.optimizer = "muon" }', 4, MUON_LR, "choices must be a list"),
+    "choices with a bound": (OPTIMIZER + "train.optim.muon_learning_rate = { choices = [0.1], low = 0.1 }", 4, MUON_LR, "'low' is unknown; beside choices, there can be when"),
+    "conditions with a genetic algorithm": ('sampler = "nsga2"\n' + OPTIMIZER + WHEN_BODY + 'when.train.optim.optimizer = "muon" }', 2, "sampler", "'nsga2' cannot search keys that only apply under a condition, such as train.optim.muon_learning_rate"),
     "quoted baseline": ('baseline = "yes"\n' + SPACE, 2, "baseline", "must be a boolean"),
     "baseline with values": ("baseline = { batch_size = 4 }\n" + SPACE, 2, "baseline", "must be a boolean"),
     "misspelt baseline": ("base_line = true\n" + SPACE, 2, "base_line", "did you mean 'baseline'?"),

@@ -18,7 +18,7 @@ from ml_playground.runs.seeds.plan import Plan, plan_workers, refuse
 from ml_playground.runs.seeds.queue import SeedQueue
 from ml_playground.terminal.console import say
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import BEST, LAST
+from ml_playground.training.checkpoint_manifest import BEST, LAST
 from ml_playground.training.device import Hardware
 from ml_playground.training.state import Progress
 from ml_playground.training.stopping import StopSignal

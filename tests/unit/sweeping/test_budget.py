@@ -12,7 +12,7 @@ from ml_playground.composition.load import compose_experiment
 from ml_playground.config import ExperimentConfig
 from ml_playground.sweeping.budget import Budget, tokens_per_update
 from ml_playground.sweeping.config import LrScaling
-from ml_playground.sweeping.space import Params
+from ml_playground.sweeping.leaves import Params
 
 COMPOSITION = compose_experiment("bundestag_char")
 BASE = COMPOSITION.resolve()
