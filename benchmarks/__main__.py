@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import (
     ablation,
+    choosing,
     comparing,
     confirming,
     contention,
@@ -42,6 +43,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "saving": saving.measure,
     "sweeping": sweeping.measure,
     "confirming": confirming.measure,
+    "choosing": choosing.measure,
     "finetuning": finetuning.measure,
     "contention": contention.measure,
     "comparing": comparing.measure,

@@ -11,13 +11,16 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ml_playground.runs.metrics import read_metrics
+from ml_playground.sweeping.extension import Extension
 from ml_playground.sweeping.leaves import Range
 from ml_playground.sweeping.names import short_names, show_value
 from ml_playground.sweeping.points import duplicate_of, values_of
 from ml_playground.sweeping.ranking import last_value
 from ml_playground.sweeping.results import Results
+from ml_playground.sweeping.sweep import VAL_LOSS
 
-_BLUE, _ORANGE, _GREY, _GREEN = "#0072b2", "#d55e00", "#b0b0b0", "#009e73"
+_BLUE, _ORANGE, _GREY, _GREEN, _PURPLE = "#0072b2", "#d55e00", "#b0b0b0", "#009e73", "#cc79a7"
 """Colors that color-blind people can tell apart (Okabe and Ito, 2008)."""
 _MIN_TRIALS = 5
 """Importances of fewer trials say nothing."""
@@ -136,8 +139,24 @@ def _curves(results: Results, trials: Sequence[FrozenTrial], name: str) -> Figur
             mode = "lines+markers" if len(trials) <= _MARKED else "lines"
             fields: Trace = {"type": "scatter", "mode": mode, "name": title, "line": line, "marker": {"size": 4}}
             traces.append({**fields, "x": x, "y": y})
+    note = "At equal training tokens. A curve that stops early was pruned."
+    if results.extension and name == VAL_LOSS:
+        traces.append(_extended_curves(results, results.extension))
+        note += " The extended ones leave their trial's curve where its decay starts."
     layout: dict[str, object] = {"xaxis": {"title": {"text": "training tokens"}}, "yaxis": {"title": {"text": name}}}
-    return Figure("Learning curves", "At equal training tokens. A curve that stops early was pruned.", traces, layout)
+    return Figure("Learning curves", note, traces, layout)
+
+
+def _extended_curves(results: Results, extension: Extension) -> Trace:
+    x: list[object] = []
+    y: list[object] = []
+    for run, _ in extension.runs:
+        entries = read_metrics(run.folder(results.sweep) / "metrics.jsonl")
+        evaluated = [entry for entry in entries if "val/loss" in entry and entry["step"]]
+        x += [*(entry.get("train/tokens") for entry in evaluated), None]
+        y += [*(entry["val/loss"] for entry in evaluated), None]
+    line = {"color": _PURPLE, "width": 2, "dash": "dot"}
+    return {"type": "scatter", "mode": "lines", "name": "extended", "line": line, "x": x, "y": y}
 
 
 def _importances(
