@@ -9,7 +9,9 @@ import pytest
 from ml_playground.errors import RunFolderError, UsageError
 from ml_playground.runs.comparison import compare
 from ml_playground.runs.comparison_text import print_comparison
+from ml_playground.runs.groups import load_group
 from ml_playground.runs.json_output import comparison_record, print_json
+from ml_playground.runs.statistics import seeds_needed
 from tests.unit.runs.folders import write_run
 
 GOOD, BAD = [2.41, 2.43, 2.42, 2.40], [2.51, 2.53, 2.50, 2.54]
@@ -49,6 +51,39 @@ def test_noise_is_not_a_difference_and_it_is_said_how_many_seeds_would_tell() ->
     assert verdict.more_seeds is not None
     assert verdict.more_seeds > 80
     assert f"about {verdict.more_seeds} more seeds each would tell a difference of 0.0133" in verdict.text
+    write_seeds("few", [2.52, 2.48])
+    (verdict,) = compare(["one", "few"]).verdicts
+    assert verdict.tested is not None
+    assert verdict.more_seeds is None, "there is no difference to find"
+    write_seeds("far", [2.60, 2.50])
+    (verdict,) = compare(["one", "far"]).verdicts
+    assert verdict.tested is not None
+    assert verdict.more_seeds == (seeds_needed(0.05, verdict.tested.noise) or 0) - 2, "of the smaller group"
+
+
+def test_several_groups_have_their_own_verdicts() -> None:
+    write_seeds("first", BAD)
+    write_seeds("good", GOOD)
+    write_seeds("same", BAD[::-1])
+    write_seeds("worse", [value + 0.2 for value in BAD])
+    found = compare(["first", "same", "good", "worse"]).verdicts
+    assert [verdict.conclusion for verdict in found] == ["not distinguishable", "better", "worse"]
+    assert [verdict.tested.value for verdict in found if verdict.tested] == pytest.approx([0, -0.105, 0.2])
+
+
+def test_the_seed_of_a_single_run_is_a_setting_like_others() -> None:
+    for seed, name in enumerate(("x", "y")):
+        write_run(Path("outputs") / name, settings={"train.runtime.seed": seed})
+    assert compare(["x", "y"]).settings == {"train.runtime.seed": [0, 1]}
+
+
+def test_a_group_has_a_value_where_all_of_its_runs_have_one() -> None:
+    write_run(Path("outputs/x/seed-1"), [3.5, 3.0, 2.0, 1.0], seed=1)
+    write_run(Path("outputs/x/seed-2"), [3.5, 2.8], seed=2, settings={"train.runtime.max_iters": 30})
+    group = load_group("x")
+    assert group.last("step") == 10
+    assert group.at("step", 10, "val_loss") == pytest.approx(2.9)
+    assert group.at("step", 20, "val_loss") is None
 
 
 def test_with_one_seed_each_noise_is_unknown_unless_the_experiment_has_measured_it() -> None:
@@ -59,6 +94,8 @@ def test_with_one_seed_each_noise_is_unknown_unless_the_experiment_has_measured_
     assert "[train.runtime] seeds" in verdict.text
     write_seeds("other text", BAD, val_text="another")
     write_seeds("other experiment", BAD, experiment="another")
+    for number, best in enumerate(BAD):
+        write_run(Path(f"outputs/sweeps/s/trials/000{number}"), [3.5, best], params={"train.data.batch_size": number})
     assert compare(["x", "y"]).verdicts[0].conclusion == "unknown"
     write_seeds("measured", BAD)
     (verdict,) = compare(["x", "y"]).verdicts
@@ -72,6 +109,8 @@ def test_one_run_is_compared_with_the_seeds_of_the_other() -> None:
     (verdict,) = compare(["x", "seeds"]).verdicts
     assert verdict.conclusion == "worse"
     assert "the deviation of the seeds of outputs/seeds" in verdict.text
+    assert verdict.tested is not None
+    assert verdict.tested.noise.degrees == 3
 
 
 def test_seeds_that_make_no_difference_do_not_measure_noise() -> None:
@@ -120,7 +159,9 @@ def test_what_makes_a_comparison_unfair_is_said(
     comparison = compare(["x", "y"])
     assert [warning.code for warning in comparison.warnings] == [code]
     print_comparison(comparison)
-    assert "\nwarning: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "\nwarning: " in said
+    assert ("outputs/x: all of it" in said) == (code == "eval_iters")
     assert comparison.metric == ("bits_per_byte" if code == "tokenizer" else "val_loss")
 
 

@@ -22,6 +22,8 @@ def test_welch_is_scipys() -> None:
     assert [ours.low, ours.high] == pytest.approx([interval.low, interval.high])
     assert ours.value == pytest.approx(pystatistics.fmean(SECOND) - pystatistics.fmean(FIRST))
     assert ours.significant
+    variances = [pystatistics.variance(group) for group in (FIRST, SECOND)]
+    assert ours.noise.deviation == pytest.approx((sum(variances) / 2) ** 0.5)
 
 
 def test_values_that_do_not_scatter_cannot_be_tested() -> None:
@@ -33,6 +35,8 @@ def test_a_single_run_is_compared_with_the_deviation_of_others() -> None:
     noise = pooled([FIRST, SECOND, [1.0]])
     assert noise is not None
     assert noise.degrees == 7
+    squares = 4 * pystatistics.variance(FIRST) + 3 * pystatistics.variance(SECOND)
+    assert noise.deviation == pytest.approx((squares / 7) ** 0.5)
     difference = student(FIRST[:1], SECOND[:1], noise, "others")
     assert difference is not None
     statistic = (SECOND[0] - FIRST[0]) / (noise.deviation * 2**0.5)
@@ -42,11 +46,12 @@ def test_a_single_run_is_compared_with_the_deviation_of_others() -> None:
 
 
 def test_holm_multiplies_the_smallest_p_by_the_number_of_comparisons() -> None:
-    differences = [welch(FIRST, [value + shift for value in FIRST]) for shift in (-0.05, 0.1, 0.04)]
+    differences = [welch(FIRST, [value + shift for value in FIRST]) for shift in (-0.05, 0.1, 0.049)]
     known = [difference for difference in differences if difference is not None]
     ps = [difference.p for difference in known]
     adjusted = holm(known)
-    assert [difference.p for difference in adjusted] == pytest.approx([2 * ps[0], 3 * ps[1], max(2 * ps[0], ps[2])])
+    assert ps[1] < ps[0] < ps[2] < 2 * ps[0], "a larger p never becomes the smaller one"
+    assert [difference.p for difference in adjusted] == pytest.approx([2 * ps[0], 3 * ps[1], 2 * ps[0]])
     assert adjusted[0].high - adjusted[0].low > known[0].high - known[0].low
     assert holm(known[:1]) == known[:1]
 
