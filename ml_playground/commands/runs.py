@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ml_playground.commands.verb import Verb, verbs
 from ml_playground.errors import UsageError
@@ -22,7 +21,12 @@ The best of a run is its lowest validation loss. Runs with different tokenizers 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="folder to search; outputs by default")
+    parser.add_argument(
+        "path",
+        nargs="?",
+        metavar="PATH",
+        help="folder to search, by its path or its name in outputs; outputs by default",
+    )
     parser.add_argument("--all", action="store_true", help="also list each trial, each seed and archived runs")
     parser.add_argument("--json", action="store_true", help="print JSON")
     archiving = parser.add_mutually_exclusive_group()
@@ -32,14 +36,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """List all runs."""
+    from ml_playground.runs.groups import find_folder
     from ml_playground.runs.listing import OUTPUTS, find_runs
     from ml_playground.runs.notes import archive
     from ml_playground.runs.overview import print_runs
     from ml_playground.terminal.console import say
 
-    root: Path = options.path or OUTPUTS
-    if options.path and not root.is_dir():
-        raise UsageError(f"{root}: is not a folder; name one with runs, such as {OUTPUTS}")
+    root = find_folder(options.path) if options.path else OUTPUTS
     if options.archive or options.unarchive:
         if not options.path:
             raise UsageError("mlp runs --archive: name the folder of the runs, as in  mlp runs outputs/old --archive")

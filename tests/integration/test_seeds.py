@@ -28,7 +28,7 @@ SEEDS = {"runtime": {"seeds": [7, 1, 2], "seed_workers": 2}}
 def test_each_seed_is_a_run_of_its_own_as_if_it_had_been_trained_alone(
     tiny: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(tiny(train={"runtime": {"seed": 1, "out_dir": "outputs/alone"}}))
+    train(tiny(train={"runtime": {"seed": 1, "threads": 1, "out_dir": "outputs/alone"}}))
     progress = train(tiny(train=SEEDS))
     assert sorted(path.name for path in FOLDER.iterdir()) == [".lock", "seed-1", "seed-2", "seed-7"]
     assert differences(last(FOLDER / "seed-1").checkpoint, last(Path("outputs/alone")).checkpoint) == []

@@ -28,6 +28,8 @@ def work(config: ExperimentConfig, threads: int) -> None:
         with queue.claim() as one:
             if one is None:
                 return
+            if hardware.device.type == "cpu":
+                one.train.runtime.threads = threads  # in its config.toml, so that a repetition has as many
             with console_log(one.train.runtime.out_dir):
                 dataset = dataset or prepare(one)
                 try:
