@@ -27,7 +27,7 @@ from typing import cast
 
 import optuna
 import tomli_w
-from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
@@ -125,6 +125,7 @@ def _tpe(*, multivariate: bool) -> Callable[[int], BaseSampler]:
 STRATEGIES = [
     Strategy("random, hyperband", SamplerKind.random),
     Strategy("ml-playground's default: tpe, hyperband"),
+    Strategy("tpe, hyperband that keeps a quarter", pruner_of_peer=HyperbandPruner(EVAL_TOKENS, TOKENS // 4, 4)),
     Strategy("tpe, successive halving", pruner=PrunerKind.successive_halving),
     Strategy("tpe, median", pruner=PrunerKind.median),
     Strategy("tpe, no pruning", pruner=PrunerKind.none),

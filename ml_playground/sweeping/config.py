@@ -31,7 +31,7 @@ class PrunerKind(Enum):
     hyperband = "hyperband"
     """Successive halving with several brackets, which differ in how early they prune."""
     successive_halving = "successive_halving"
-    """Continues the best quarter of trials at 1, 4, 16, ... times ``eval_tokens``."""
+    """Continues the best third of trials at 1, 3, 9, ... times ``eval_tokens``."""
     median = "median"
     """Prunes trials that are worse than the median of earlier trials at the same step."""
     percentile = "percentile"

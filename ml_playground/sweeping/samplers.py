@@ -10,8 +10,8 @@ from ml_playground.sweeping.budget import Budget
 from ml_playground.sweeping.config import PrunerKind, SamplerKind
 from ml_playground.sweeping.sweep import Sweep
 
-_REDUCTION = 4
-"""Reduction factor: one in this many trials continues beyond each rung."""
+_REDUCTION = 3
+"""Reduction factor: one in this many trials continues beyond each rung. See ``benchmarks/choosing.py``."""
 _BEST_QUARTER = 25.0
 
 
