@@ -20,6 +20,8 @@ A sweep file, sweeps/NAME.toml, has for example:
   train.optim.optimizer = ["adamw", "muon"]
   train.optim.muon_learning_rate = { low = 0.005, high = 0.05, when.train.optim.optimizer = "muon" }
 
+On several machines: engine = "ray" or "slurm", storage = "postgresql://user@host/name"; see docs/sweeps.md.
+
 Results are in outputs/sweeps/EXPERIMENT-NAME: report.html, leaderboard.csv, and best.toml, an experiment file.
 """
 

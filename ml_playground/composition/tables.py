@@ -16,24 +16,29 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="DataclassInstance")
 
 
-def read_table(document: Document, schema: type[T], *, home: str = "") -> T:
+def read_table(document: Document, schema: type[T], *, key: str = "", home: str = "") -> T:
     """Check a file against its schema, and fill in the defaults.
 
     Args:
         document: The file.
         schema: The dataclass of its table.
+        key: A table of the file to read instead of the whole.
         home: What the file puts before the keys of an experiment.
 
     Raises:
         ConfigError: the first unknown key or wrong value, in file order.
     """
-    check_table(document, document.table, Schema(schema), home=home)
-    for key, value in document.leaves():
-        if any(map(is_reference, cast("list[object]", value) if isinstance(value, list) else [value])):
-            raise document.error(key, "refers to another value, which only an experiment can; write the value itself")
+    table = cast("dict[str, object]", document.get(key)) if key else document.table
+    prefix = f"{key}." if key else ""
+    check_table(document, table, Schema(schema), prefix=prefix, home=home)
+    for name, value in document.leaves():
+        if name.startswith(prefix) and any(
+            map(is_reference, cast("list[object]", value) if isinstance(value, list) else [value])
+        ):
+            raise document.error(name, "refers to another value, which only an experiment can; write the value itself")
     # Not through OmegaConf, whose grammar does not treat `???` as a string.
     hints = get_type_hints(schema)
-    return schema(**{name: _typed(value, plain_type(hints[name])) for name, value in document.table.items()})
+    return schema(**{name: _typed(value, plain_type(hints[name])) for name, value in table.items()})
 
 
 def _typed(value: object, hint: object) -> object:

@@ -7,8 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from ml_playground.errors import PlaygroundError, RunError, UserError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LOG = "workers.log"
 """File for the output of workers that is not a run's own."""
@@ -18,6 +22,11 @@ class TaskFailedError(RunError):
     """A task failed and was recorded as failed. The process may not be in a state to do another one."""
 
     exit_code = 3
+
+
+@dataclass
+class NoSettings:
+    """Settings of an engine that has none."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,8 @@ class Job:
     """Folder for :data:`LOG` and for files of the engine; it exists when workers are started."""
     refusal: Callable[[str], UserError]
     """Makes the error to raise if ``workers`` is too large, from what is wrong with it."""
+    settings: object = None
+    """Of the type :attr:`Engine.settings`."""
 
     @property
     def module(self) -> str:
@@ -72,6 +83,11 @@ class Worker(ABC):
 
 class Engine(ABC):
     """Starts the workers of a job. All of them die with the process that created the engine."""
+
+    settings: ClassVar[type[DataclassInstance]] = NoSettings
+    """Dataclass of the engine's own table in a sweep file, which has the engine's name."""
+    shares_cores: ClassVar[bool] = True
+    """Whether all workers run on this machine, and share its cores."""
 
     @abstractmethod
     def __init__(self, job: Job) -> None:

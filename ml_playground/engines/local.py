@@ -12,11 +12,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
 
-from ml_playground.engines.base import LOG, Engine, Job, TaskFailedError, Worker
+from ml_playground.engines.base import Engine, Job, Worker
+from ml_playground.engines.outcome import run_in_this_process
 from ml_playground.engines.registry import engines
-from ml_playground.errors import PlaygroundError, Stopped
-from ml_playground.signals import stop_on_signals
-from ml_playground.terminal.streams import forgive_streams
+from ml_playground.errors import PlaygroundError
 
 
 class LocalWorker(Worker):
@@ -69,20 +68,11 @@ def _run_worker(job: Job, problems: Connection) -> None:
     """Entry point of a worker process; errors that end the whole job are sent to ``problems``."""
     os.setsid()  # only the parent receives Ctrl-C, and forwards it
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    stop_on_signals()
-    descriptor = os.open(job.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    forgive_streams()
-    try:
-        job.run()
-    except TaskFailedError as error:
-        sys.exit(error.exit_code)
-    except PlaygroundError as error:
-        problems.send(error)
-        sys.exit(error.exit_code)
-    except Stopped as error:
-        sys.exit(error.exit_code)
+    outcome = run_in_this_process(job)
+    if isinstance(outcome, PlaygroundError):
+        problems.send(outcome)
+        outcome = outcome.exit_code
+    sys.exit(outcome)
 
 
 def _end_with_parent() -> None:

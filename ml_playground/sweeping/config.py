@@ -93,9 +93,10 @@ class SweepConfig:
     lr_scaling: LrScaling = LrScaling.none
     """Learning rate factor: ``linear`` is tokens per update relative to the experiment's, ``sqrt`` its square root."""
     workers: int = bounded(1, ge=1, le=256)
-    """Number of concurrent trials, which share the cores; at most the number of cores."""
+    """Number of concurrent trials. With ``local``, they share the cores, and there are at most as many."""
     engine: str = "local"
-    """Engine that starts the workers: ``local`` starts processes on this machine."""
+    """Engine that starts the workers: ``local`` starts processes on this machine, ``ray`` tasks on a Ray cluster, and
+    ``slurm`` jobs. The table of that name has its settings, such as ``[ray]``."""
     storage: str | None = None
     """URL of the study's database, such as ``postgresql://user@host/name``, without a password, which belongs in
     ``~/.pgpass`` or ``PGPASSWORD``. Defaults to ``study.db`` in the sweep's folder."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from pathlib import Path
 
 import optuna
 
 from ml_playground.durable import lock
 from ml_playground.engines.base import Engine, Job
 from ml_playground.engines.registry import engines
-from ml_playground.errors import RunError, Stopped, UserError
+from ml_playground.errors import ConfigError, RunError, Stopped, UserError
 from ml_playground.experiments.prepare import prepare
 from ml_playground.runs.json_output import print_json
 from ml_playground.sweeping.display import SweepDisplay
@@ -60,12 +61,26 @@ def run_sweep(sweep: Sweep, *, json: bool = False) -> None:
 
 
 def _build_engine(sweep: Sweep) -> Engine:
+    job = Job(
+        "ml_playground.sweeping.worker:work",
+        (sweep,),
+        sweep.config.workers,
+        sweep.folder,
+        partial(sweep.document.error, "workers"),
+        sweep.engine_settings,
+    )
     try:
-        engine = engines.get(sweep.config.engine)
+        engine = engines.get(sweep.config.engine)(job)
+        if not engine.shares_cores and isinstance(sweep.database, Path):
+            say(
+                f"{sweep.database}: SQLite needs locks that many network file systems lack; with several machines, set"
+                ' storage = "postgresql://user@host/name"'
+            )
+        return engine
+    except ConfigError:
+        raise
     except UserError as error:
         raise sweep.document.error("engine", str(error)) from None
-    refusal = partial(sweep.document.error, "workers")
-    return engine(Job("ml_playground.sweeping.worker:work", (sweep,), sweep.config.workers, sweep.folder, refusal))
 
 
 def _write(sweep: Sweep, study: optuna.Study) -> Results:

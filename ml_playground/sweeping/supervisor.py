@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from typing import Self
 
 import optuna
@@ -44,11 +45,11 @@ class Supervisor:
             PlaygroundError: If a worker reported that no worker can continue.
             RunError: If too many trials failed in a row, or workers die before they have claimed a trial.
         """
-        for code in self._pool.wait(seconds):  # without workers, only other processes have trials left
-            self._idle = self._idle or code == 0
-            if code:
-                self._judge(code)
-                self._pool.start()
+        codes = self._pool.wait(seconds)  # without workers, only other processes have trials left
+        self._idle = self._idle or 0 in codes
+        if unsuccessful := [code for code in codes if code]:
+            self._judge(unsuccessful)
+            self._pool.start(len(unsuccessful))
         if len(self._pool) < self._sweep.config.workers and self._is_work_left():
             self._pool.start()
         if self._pool or self._trials(TrialState.RUNNING):
@@ -62,9 +63,12 @@ class Supervisor:
         with claim_lock(self._sweep):
             return bool(interrupted_trials(self._sweep, self._study) or unclaimed_runs(self._sweep, self._study))
 
-    def _judge(self, code: int) -> None:
-        if code == TaskFailedError.exit_code:
+    def _judge(self, codes: Sequence[int]) -> None:
+        """Count crashes; those of workers that died together, such as with their machine, count once."""
+        if TaskFailedError.exit_code in codes:
             self._refuse_more_failures()
+        code = next((code for code in codes if code != TaskFailedError.exit_code), None)
+        if code is None:
             return
         with claim_lock(self._sweep):
             left = interrupted_trials(self._sweep, self._study)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,8 @@ from ml_playground.composition.documents import Document
 from ml_playground.composition.load import Composition, compose_experiment
 from ml_playground.composition.tables import read_table
 from ml_playground.config import ExperimentConfig
-from ml_playground.errors import ConfigError
+from ml_playground.engines.registry import engines
+from ml_playground.errors import ConfigError, UserError
 from ml_playground.ranges import SettingError
 from ml_playground.runs.listing import OUTPUTS
 from ml_playground.sweeping.budget import Budget, plan_budget
@@ -47,6 +48,8 @@ class Sweep:
     """All valid points for the grid sampler; empty for other samplers."""
     baseline: Params | None
     """The experiment's own values of the searched settings that it sets; None if they are not a trial."""
+    engine_settings: object
+    """The engine's own table."""
 
     @property
     def folder(self) -> Path:
@@ -120,7 +123,7 @@ def load_sweep(name: str, experiment: str, exp_config: Path | None = None) -> Sw
         ConfigError: If a file is invalid; the message is ``file:line: key: problem``.
     """
     document = find_sweep(name)
-    config = read_table(document, SweepConfig, home="space.")
+    config, engine_settings = _read(document)
     _check_objective(document, config)
     composition = compose_experiment(experiment, exp_config)
     space = read_space(document, composition.schema)
@@ -141,7 +144,20 @@ def load_sweep(name: str, experiment: str, exp_config: Path | None = None) -> Sw
     _check_values(document, space, composition, budget)
     baseline = _baseline(document, space, composition, budget) if config.baseline else None
     grid = _grid(document, space, composition, budget) if config.sampler is SamplerKind.grid else []
-    return Sweep(name, document, config, space, composition, budget, grid, baseline)
+    return Sweep(name, document, config, space, composition, budget, grid, baseline, engine_settings)
+
+
+def _read(document: Document) -> tuple[SweepConfig, object]:
+    """Read the file, and the table of its engine; tables of other engines are checked only."""
+    tables = {name: engine.settings for name, engine in engines.all().items() if isinstance(document.get(name), dict)}
+    read = {name: read_table(document, settings, key=name) for name, settings in tables.items()}
+    rest = {name: value for name, value in document.table.items() if name not in tables}
+    config = read_table(replace(document, table=rest), SweepConfig, home="space.")
+    try:
+        settings = engines.get(config.engine).settings
+    except UserError as error:
+        raise document.error("engine", str(error)) from None
+    return config, read.get(config.engine, settings())
 
 
 def _check_objective(document: Document, config: SweepConfig) -> None:

@@ -6,6 +6,7 @@ import gc
 
 import torch
 
+from ml_playground.engines.registry import engines
 from ml_playground.sweeping.claim import claim_next_run, claim_next_trial
 from ml_playground.sweeping.study import open_study
 from ml_playground.sweeping.sweep import Sweep
@@ -25,7 +26,8 @@ def work(sweep: Sweep) -> None:
     choose_hardware(runtime.device, runtime.dtype)  # fails early if this machine lacks the hardware
     study = open_study(sweep)
     gc.freeze()  # loaded modules are permanent, so exclude them from collection after every trial
-    runner = TrialRunner(sweep, study, threads=max(1, torch.get_num_threads() // sweep.config.workers))
+    sharing = sweep.config.workers if engines.get(sweep.config.engine).shares_cores else 1
+    runner = TrialRunner(sweep, study, threads=max(1, torch.get_num_threads() // sharing))
     while True:
         with claim_next_trial(sweep, study) as claim:
             if claim is None:

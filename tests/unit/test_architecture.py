@@ -32,6 +32,8 @@ LIBRARIES = {
     "tomli_w": {"composition"},
     "gguf": {"exporting"},
     "cyllama": {"exporting"},
+    "ray": {"engines"},
+    "submitit": {"engines"},
     "transformers": {"models", "exporting", "text"},
     "peft": {"models", "exporting"},
 }
