@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ import pytest
 from ml_playground import cli
 from ml_playground.errors import RunFolderError, Stopped
 from ml_playground.runs.details import find_details
+from ml_playground.runs.groups import load_run
 from ml_playground.runs.manifest import RunManifest, read_manifest
 from ml_playground.runs.notes import add_note
-from ml_playground.runs.repeat import repeat
+from ml_playground.runs.repeat import compare_repetition, repeat
 from ml_playground.runs.train import train
+from ml_playground.training import checkpoint as checkpoints
+from ml_playground.training.checkpoint import LAST
 from ml_playground.training.tracking import Tracker
 from tests.integration.conftest import Tiny, differences, last
 
@@ -122,3 +126,20 @@ def test_what_is_no_run_is_refused_in_one_line(tiny: Tiny) -> None:
     RunManifest("tiny", "finished", 12, "data", "cpu").write(FOLDER / "seed-1")
     with pytest.raises(RunFolderError, match=r"outputs/tiny: has no run\.json .* such as outputs/tiny/seed-1"):
         repeat("tiny")
+
+
+def test_weights_are_compared_where_both_runs_have_a_checkpoint_of_the_same_step(tiny: Tiny) -> None:
+    train(tiny())
+    original, other = load_run("tiny"), Path("outputs/other")
+    shutil.copytree(original.folder, other)
+    assert compare_repetition(original, other).equal
+    checkpoint = last(other).checkpoint
+    next(iter(checkpoint["state"]["model"].values())).add_(1)
+    checkpoints.save(other, LAST, checkpoint, 12, None)
+    found = compare_repetition(original, other)
+    assert (found.equal, found.weights_equal, found.first_difference) == (False, False, None)
+    assert f"not equal: {other} differs in the weights only" in found.text
+    checkpoint["state"]["progress"]["step"] = 8
+    checkpoints.save(other, LAST, checkpoint, 8, None)
+    found = compare_repetition(original, other)
+    assert (found.equal, found.weights_equal) == (True, None)
