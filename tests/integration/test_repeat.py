@@ -20,7 +20,7 @@ from ml_playground.runs.notes import add_note
 from ml_playground.runs.repeat import compare_repetition, repeat
 from ml_playground.runs.train import train
 from ml_playground.training import checkpoint as checkpoints
-from ml_playground.training.checkpoint import LAST
+from ml_playground.training.checkpoint_manifest import LAST
 from ml_playground.training.tracking import Tracker
 from tests.integration.conftest import Tiny, differences, last
 
