@@ -27,6 +27,7 @@ from benchmarks import (
     startup,
     sweeping,
     training,
+    workers,
 )
 
 PARTS: dict[str, Callable[[int], None]] = {
@@ -47,6 +48,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "finetuning": finetuning.measure,
     "contention": contention.measure,
     "comparing": comparing.measure,
+    "workers": workers.measure,
 }
 
 

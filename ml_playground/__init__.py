@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 # Read by OpenMP when torch is loaded. A thread that waits for another spins: for milliseconds by default, at each of a
 # step's hundreds of barriers, if the other thread waits for a core that another program uses.
-if "OMP_WAIT_POLICY" not in os.environ:
+if "OMP_WAIT_POLICY" not in os.environ and "torch" not in sys.modules:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:

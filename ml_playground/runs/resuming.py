@@ -19,6 +19,7 @@ from ml_playground.training.checkpoint import LoadedCheckpoint
 from ml_playground.training.checkpoint_manifest import BEST, LAST
 from ml_playground.training.config import check_train
 from ml_playground.training.device import Hardware
+from ml_playground.training.workers import KEY as WORKERS
 
 
 def check_resume(
@@ -31,13 +32,15 @@ def check_resume(
     """
     for problem in found.rejected:
         say(f"warning: {problem}; using another checkpoint")
-    folder, now = config.train.runtime.out_dir, settings(config)
+    folder = config.train.runtime.out_dir
+    now = {**settings(config), WORKERS: hardware.workers}
     start_over = f"set another train.runtime.out_dir, or delete {LAST}.pt and {BEST}.pt, to start over"
     if found.checkpoint["data"] != dataset.meta.fingerprint:
         raise RunFolderError(
             f"{folder}: was trained on other data or another tokenizer; restore the text, or {start_over}"
         )
-    saved, vocab_size = completed(found.checkpoint["config"], config), dataset.meta.vocab_size
+    saved = {**completed(found.checkpoint["config"], config), WORKERS: saved_workers(found)}
+    vocab_size = dataset.meta.vocab_size
     model = config_from(found.checkpoint["model_args"])
     changes = changed_settings(
         {**saved, **_model_settings(model, vocab_size)}, {**now, **_model_settings(config.train.model, vocab_size)}
@@ -59,6 +62,13 @@ def check_resume(
         say("the best checkpoint is tracked anew from here, because what decides it has changed")
     if hardware.dtype is torch.float16 and not found.checkpoint["state"]["scaler"]:
         say("the loss scale, which float16 needs, starts at its default: the checkpoint has none")
+
+
+def saved_workers(found: LoadedCheckpoint) -> int:
+    """Return the number of workers that trained until a checkpoint."""
+    workers = found.checkpoint["config"].get(WORKERS, 1)
+    assert isinstance(workers, int)
+    return workers
 
 
 def _model_settings(model: ModelConfig, vocab_size: int) -> dict[str, object]:

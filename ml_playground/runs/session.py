@@ -16,7 +16,7 @@ from ml_playground.models.build import build_model, parameter_counts
 from ml_playground.runs.initial import initial_model
 from ml_playground.runs.manifest import Origin, RunManifest, Status, find_manifest, now
 from ml_playground.runs.metrics import read_metrics, truncate_metrics
-from ml_playground.runs.resuming import check_resume
+from ml_playground.runs.resuming import check_resume, saved_workers
 from ml_playground.runs.settings import relevant, show_params
 from ml_playground.sampling.excerpt import Excerpt
 from ml_playground.terminal.console import say
@@ -26,12 +26,15 @@ from ml_playground.training.device import Hardware, compile_pays, processor
 from ml_playground.training.display import Display
 from ml_playground.training.flops import flops_per_token
 from ml_playground.training.memory import estimate, refuse_too_large, refuse_too_much
+from ml_playground.training.replicas import Replicas
 from ml_playground.training.rng import seed_everything
 from ml_playground.training.saving import CheckpointWriter
 from ml_playground.training.stable import forget_stable
 from ml_playground.training.state import Progress
 from ml_playground.training.tracking import Session, Tracker
 from ml_playground.training.trainer import Observer, Outcome, Trainer
+from ml_playground.training.workers import KEY as WORKERS
+from ml_playground.training.workers import choose_workers
 
 
 class RunSession:
@@ -58,13 +61,17 @@ class RunSession:
         self._config = config
         self._found = found
         self._folder = config.train.runtime.out_dir
-        self._settings = settings(config)
         seed_everything(config.train.runtime.seed)
         args = config.train.model.args(dataset.meta.vocab_size)
         if found:
-            check_resume(found, config, dataset, hardware)
             args = found.checkpoint["model_args"]
-        refuse_too_large(*parameter_counts(args), config.train, hardware)
+        counts = parameter_counts(args)
+        workers = choose_workers(config.train, counts[0], hardware, saved_workers(found) if found else None)
+        hardware = replace(hardware, workers=workers)
+        self._settings = {**settings(config), WORKERS: workers}
+        if found:
+            check_resume(found, config, dataset, hardware)
+        refuse_too_large(*counts, config.train, hardware)
         self._model = build_model(args) if found else initial_model(config.train.model, dataset)
         self._parameters = sum(parameter.numel() for parameter in self._model.parameters())
         self._trained = sum(parameter.numel() for parameter in self._model.parameters() if parameter.requires_grad)
@@ -110,7 +117,7 @@ class RunSession:
         write_text(self._folder / "config.toml", snapshot(self._config))
         self._on_save(self.trainer.progress)
         try:
-            with self._tracker() as tracker, self._display() as display:
+            with self._replicas() as self.trainer.replicas, self._tracker() as tracker, self._display() as display:
                 outcome = self.trainer.fit(tracker, display, self._writer, observer)
         except Exception as error:
             with contextlib.suppress(OSError):  # report the first error
@@ -173,7 +180,14 @@ class RunSession:
     def _display(self) -> Display:
         return Display(self.trainer.progress.step, self._config.train.runtime.max_iters)
 
+    def _replicas(self) -> contextlib.AbstractContextManager[Replicas | None]:
+        if self._hardware.workers == 1:
+            return contextlib.nullcontext()
+        return Replicas(self._model, self._hardware, self._config.train.runtime.seed)
+
     def _compile_pays(self, hardware: Hardware) -> bool:
+        if hardware.workers > 1:
+            return False
         data, runtime = self._config.train.data, self._config.train.runtime
         tokens = runtime.max_iters * data.grad_accum_steps * data.batch_size * data.block_size
         # Forward and backward take 6 FLOPs per parameter and token (Kaplan et al., 2020).
@@ -184,7 +198,8 @@ class RunSession:
         self._on_save(self.trainer.progress)
 
     def _on_save(self, progress: Progress) -> None:
-        manifest, used = self._manifest, time.process_time()
+        manifest, others = self._manifest, self.trainer.replicas
+        used = time.process_time() + (others.cpu_seconds if others else 0.0)
         manifest.step, manifest.tokens, manifest.seconds = progress.step, progress.tokens, progress.seconds
         manifest.val_loss, manifest.best_val_loss = progress.val_loss, progress.best_val_loss
         manifest.flops = self._flops_per_token * progress.tokens

@@ -16,7 +16,7 @@ Settings = Mapping[str, object]
 _BOOKKEEPING = re.compile(
     r"(?!prepare\.|train\.).*"
     r"|prepare\.(dataset_dir|url|sha256|request_interval|on_bad_file)"
-    r"|train\.runtime\.(out_dir|threads|compile|eval_interval|eval_batch_size|eval_only|log_interval|sample_tokens"
+    r"|train\.runtime\.(out_dir|threads|workers|compile|eval_interval|eval_batch_size|eval_only|log_interval|sample_tokens"
     r"|seeds|seed_workers|always_save_checkpoint|on_nonfinite|ckpt_\w+|best_smoothing_alpha)"
 )
 _READ_IF: dict[str, tuple[str, set[str]]] = {

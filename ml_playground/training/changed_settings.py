@@ -31,7 +31,7 @@ RULES = {
     **_rules(
         "runtime",
         Rule.free,
-        "out_dir seed seeds seed_workers device dtype threads compile max_iters eval_interval eval_iters"
+        "out_dir seed seeds seed_workers device dtype threads workers compile max_iters eval_interval eval_iters"
         " eval_batch_size eval_block_size eval_only log_interval sample_tokens always_save_checkpoint on_nonfinite"
         " ckpt_metric ckpt_greater_is_better ckpt_top_k ckpt_stable ckpt_time_interval_minutes"
         " best_smoothing_alpha early_stop_patience ema_decay",

@@ -150,6 +150,9 @@ class TrainRuntimeConfig:
     dtype: Dtype = Dtype.auto
     threads: int = bounded(0, ge=0)
     """CPU threads; 0 uses one per core available to the process."""
+    workers: int = bounded(0, ge=0, le=256)
+    """Processes that share the threads, and the rows of each update: on CPUs, the threads of small models wait for one
+    another. 0 chooses by model, batch and threads. The same number gives the same bits."""
     compile: Compile = Compile.auto
     max_iters: int = bounded(MISSING, ge=1)
     """Total number of optimizer updates in the run."""
@@ -212,6 +215,17 @@ def check_train(train: TrainConfig) -> None:
     if len(set(seeds)) < len(seeds) or any(not 0 <= seed < 2**63 for seed in seeds):
         raise SettingError(
             ("train.runtime.seeds",), f"{seeds}: must be different numbers of at least 0 and below 2**63"
+        )
+    workers = train.runtime.workers
+    if workers > data.batch_size:
+        raise SettingError(
+            ("train.runtime.workers", "train.data.batch_size"),
+            f"{workers} workers are more than the {data.batch_size} rows of train.data.batch_size",
+        )
+    if workers > 1 and train.runtime.compile is Compile.on:
+        raise SettingError(
+            ("train.runtime.workers", "train.runtime.compile"),
+            f'{workers} workers do not compile the model; use 1, or train.runtime.compile = "off"',
         )
     if data.block_size > model.block_size:
         raise SettingError(

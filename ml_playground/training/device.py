@@ -29,11 +29,12 @@ _COMPILED_FROM_FLOPS = {"cpu": 2e14, "cuda": 1e16}
 
 @dataclass(frozen=True)
 class Hardware:
-    """Device of the tensors, data type of matrix multiplications, and whether the model is compiled."""
+    """Device of the tensors, data type of matrix multiplications, compilation, and processes that share the work."""
 
     device: torch.device
     dtype: torch.dtype
     compiled: bool = False
+    workers: int = 1
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return a context in which matrix multiplications of the model run in ``dtype``."""
@@ -49,6 +50,8 @@ class Hardware:
 
     def __str__(self) -> str:
         threads = f" with {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        if self.workers > 1:
+            threads += f" in {self.workers} processes"
         compiled = ", compiled" if self.compiled else ""
         return f"{self.device.type}{threads}, {str(self.dtype).removeprefix('torch.')}{compiled}"
 

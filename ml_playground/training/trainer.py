@@ -15,7 +15,7 @@ from torch.optim import Optimizer as TorchOptimizer
 
 from ml_playground.dataset.batches import Batches
 from ml_playground.dataset.prepared import PreparedDataset
-from ml_playground.dataset.windows import IGNORED, Batch
+from ml_playground.dataset.windows import Batch
 from ml_playground.errors import DivergedError, OutOfMemoryError, kept
 from ml_playground.models.base import LanguageModel
 from ml_playground.terminal.console import say
@@ -26,8 +26,10 @@ from ml_playground.training.config import Compile, OnNonfinite, Sampler, TrainCo
 from ml_playground.training.device import Hardware
 from ml_playground.training.display import Display
 from ml_playground.training.evaluation import LossFunction, evaluate
+from ml_playground.training.gradients import accumulate, count_targets
 from ml_playground.training.memory import exhausted
 from ml_playground.training.optimizers.build import build_optimizer
+from ml_playground.training.replicas import Replicas
 from ml_playground.training.saving import CheckpointWriter
 from ml_playground.training.schedule import learning_rate, stable_steps
 from ml_playground.training.state import Progress, TrainState
@@ -92,6 +94,8 @@ class Trainer:
         self._model = model.to(hardware.device)
         self._loss: LossFunction = model.loss
         self._sample = sample
+        self.replicas: Replicas | None = None
+        """Processes that compute a part of the gradients of each update."""
         self._grad_norm = torch.zeros(())
         self._state = TrainState(
             model,
@@ -306,21 +310,11 @@ class Trainer:
             )
 
     def accumulate_gradients(self) -> torch.Tensor:
-        """Run the backward pass over all micro steps and return the mean loss of their targets.
-
-        Micro steps count by their number of targets, so that an update does not depend on how a batch is split.
-        """
+        """Run the backward pass over all micro steps and return the mean loss of their targets."""
         batches = [self._batch(micro_step) for micro_step in range(self._config.data.grad_accum_steps)]
-        targets = [int((batch.targets != IGNORED).sum()) for batch in batches]
-        all_targets, total = sum(targets), torch.zeros((), device=self._hardware.device)
-        for batch, count in zip(batches, targets, strict=True):
-            if not count:  # the mean of no losses is not a number
-                continue
-            share = all_targets / count
-            with self._hardware.autocast():
-                loss = self._loss(*map(self._hardware.place, batch.tensors))
-            self._state.scaler.scale(loss / share).backward()
-            total += loss.detach() / share
+        if self.replicas:
+            return self.replicas.accumulate(batches, self.progress.step)
+        total = accumulate(self._loss, batches, count_targets(batches), self._hardware, self._state.scaler.scale)
         self._world.average(p.grad for p in self._model.parameters() if p.grad is not None)
         return self._world.sum(total) / self._world.size
 
