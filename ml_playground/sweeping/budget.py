@@ -90,11 +90,13 @@ class Budget:
         }
 
     def _extensible(self) -> dict[str, object]:
-        # Whether compilation pays depends on the length of the run, and compiled code does not compute the same bits.
-        compiled = self.base.train.runtime.compile
+        # Whether compilation and several workers pay depends on the length of the run, and so would its bits.
+        runtime = self.base.train.runtime
+        compiled = runtime.compile
         return {
             "train.runtime.ckpt_stable": True,
             "train.runtime.compile": (Compile.off if compiled is Compile.auto else compiled).name,
+            "train.runtime.workers": runtime.workers or 1,
         }
 
     def _rates(self, trial: Composition, update: int) -> dict[str, object]:
