@@ -33,12 +33,16 @@ class Server:
         if os.geteuid() == 0:
             os.chown(secret, _account().pw_uid, _account().pw_gid)
         data = str(folder / "data")
+        # Not in the environment, which a fork server that other tests have started does not have.
+        self._passwords = folder / "pgpass"
+        self._passwords.write_text(f"*:*:*:{USER}:{self.password}", encoding="utf-8")
+        self._passwords.chmod(0o600)
         user = ["--username", USER, "--auth", "scram-sha-256", "--pwfile", str(secret)]
         self._run("initdb", "--no-sync", "--pgdata", data, "--encoding", "UTF8", "--locale", "C", *user)
 
     @property
     def url(self) -> str:
-        return f"postgresql://{USER}@127.0.0.1:{self._port}/postgres"
+        return f"postgresql://{USER}@127.0.0.1:{self._port}/postgres?passfile={self._passwords}"
 
     def start(self) -> None:
         settings = "listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={self._port}", "fsync=off"
@@ -85,7 +89,7 @@ def running_server() -> Generator[Server]:
     if programs is None:
         pytest.skip("needs PostgreSQL's server: apt-get install postgresql")
     # Not below pytest's folders, which other accounts cannot enter.
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="server-"))
     try:
         if os.geteuid() == 0:
             os.chown(folder, _account().pw_uid, _account().pw_gid)

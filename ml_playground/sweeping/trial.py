@@ -172,16 +172,16 @@ class _Observer:
             self._trial.report(value, place)
         if progress.step >= self._max_iters:
             return True
-        if PRUNED_AT in frozen.user_attrs:
-            return bool(place < frozen.user_attrs[PRUNED_AT])  # killed between decision and end of the trial
-        copy = in_memory(self._study)
-        if not self._is_baseline and self._study.pruner.prune(copy, copy.trials[self._number]):
-            self._trial.set_user_attr(REASON, f"by {self._sweep.pruner.name} after {progress.tokens:,} tokens")
-            self._trial.set_user_attr(PRUNED_AT, place)
         # Pruners record in the study how far a trial has come, and decide on each step only once. The decision is
-        # therefore made on a copy and stored first; otherwise a kill at this point would lose it.
+        # therefore made on a copy and stored first; otherwise a kill between the two would lose it, or the record.
+        if PRUNED_AT not in frozen.user_attrs and not self._is_baseline:
+            copy = in_memory(self._study)
+            if self._study.pruner.prune(copy, copy.trials[self._number]):
+                self._trial.set_user_attr(REASON, f"by {self._sweep.pruner.name} after {progress.tokens:,} tokens")
+                self._trial.set_user_attr(PRUNED_AT, place)
         self._trial.should_prune()
-        return PRUNED_AT not in self._trial.user_attrs
+        pruned_at = self._trial.user_attrs.get(PRUNED_AT)
+        return pruned_at is None or place < int(pruned_at)
 
     def _value(self, progress: Progress) -> float:
         (metric, *_) = self._sweep.objectives

@@ -38,9 +38,8 @@ def postgres() -> Generator[Server]:
 
 
 @pytest.fixture
-def server(postgres: Server, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """The server, with no studies, and its password where the driver looks for it."""
-    monkeypatch.setenv("PGPASSWORD", postgres.password)
+def server(postgres: Server, workspace: Path) -> Server:
+    """The server, with no studies."""
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
@@ -151,7 +150,7 @@ def test_what_waiting_does_not_mend_is_said_at_once(server: Server, monkeypatch:
     with pytest.raises(UserError, match=r"password authentication failed for user") as error:
         open_storage(parse_storage(server.url))
     assert "\n" not in str(error.value)
-    monkeypatch.setenv("PGPASSWORD", server.password)
+    monkeypatch.delenv("PGPASSWORD")
     with pytest.raises(UserError, match=r'database "none" does not exist'):
         open_storage(parse_storage(server.url.replace("/postgres", "/none")))
     study = optuna.create_study(storage=open_storage(parse_storage(server.url)))
