@@ -105,9 +105,12 @@ def test_killed_at_random_moments_nothing_is_lost_and_the_bytes_are_those_that_w
         archive(write_run(OUTPUTS / f"run-{number}"), archived=True)
     leftovers, moments = find_leftovers(OUTPUTS), random.Random(kills)
     before, removed = contents(), {path for leftover in leftovers for path in leftover.paths}
+    codes: set[int | None] = set()
     for _ in range(kills):
-        assert kill_soon(children.start_cleaning(Path.cwd()), moments) == -KILL, "it was done already"
+        codes.add(kill_soon(children.start_cleaning(Path.cwd()), moments))
         assert contents() == before
+    assert codes <= {-KILL, 0}  # on a busy machine it may be done before its kill
+    assert kills < 20 or -KILL in codes
     move_to_trash(OUTPUTS, find_leftovers(OUTPUTS))
     assert contents() == before
     kill_soon(children.start_cleaning(Path.cwd(), empty_trash=True), moments)
