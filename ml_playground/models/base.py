@@ -93,6 +93,10 @@ class LanguageModel(nn.Module, ABC):
         """
         raise UserError("sample.runtime.adapters = false: the model has no adapters; only LoRA finetuning adds some")
 
+    def trained_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the parameters that training changes, by name: all except frozen ones."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
     def trainable_state(self) -> dict[str, Tensor]:
         """Return the tensors to save in a checkpoint, by name: all except frozen parameters, which can be reloaded."""
         frozen = self._frozen()

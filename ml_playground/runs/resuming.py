@@ -19,7 +19,7 @@ from ml_playground.training.checkpoint import LoadedCheckpoint
 from ml_playground.training.checkpoint_manifest import BEST, LAST
 from ml_playground.training.config import check_train
 from ml_playground.training.device import Hardware
-from ml_playground.training.workers import KEY as WORKERS
+from ml_playground.training.workers import WORKERS
 
 
 def check_resume(

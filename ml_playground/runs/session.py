@@ -33,8 +33,7 @@ from ml_playground.training.stable import forget_stable
 from ml_playground.training.state import Progress
 from ml_playground.training.tracking import Session, Tracker
 from ml_playground.training.trainer import Observer, Outcome, Trainer
-from ml_playground.training.workers import KEY as WORKERS
-from ml_playground.training.workers import choose_workers
+from ml_playground.training.workers import WORKERS, choose_workers
 
 
 class RunSession:
@@ -74,7 +73,7 @@ class RunSession:
         refuse_too_large(*counts, config.train, hardware)
         self._model = build_model(args) if found else initial_model(config.train.model, dataset)
         self._parameters = sum(parameter.numel() for parameter in self._model.parameters())
-        self._trained = sum(parameter.numel() for parameter in self._model.parameters() if parameter.requires_grad)
+        self._trained = sum(parameter.numel() for parameter in self._model.trained_parameters().values())
         self._hardware = replace(hardware, compiled=self._compile_pays(hardware))
         excerpt = Excerpt(config, dataset.tokenizer, self._hardware)
         self.trainer = Trainer(config.train, self._model, dataset, self._hardware, self._settings, sample=excerpt)

@@ -30,10 +30,8 @@ def check_confirmation(document: Document, config: SweepConfig, space: Space) ->
     Raises:
         ConfigError: If it cannot.
     """
-    if document.get("confirm") is None:
+    if not _is_set(document, "confirm", config.confirm, _CONFIRM, config):
         return
-    _check_numbers(document, "confirm", config.confirm, _CONFIRM)
-    _check_top(document, "confirm", config.confirm, config)
     if _SEED in space.leaves:
         raise document.error("confirm", f"trains with other seeds, but {_SEED} is searched; remove one of them")
 
@@ -44,10 +42,8 @@ def check_extension(document: Document, config: SweepConfig, space: Space, base:
     Raises:
         ConfigError: If they cannot.
     """
-    if document.get("extend") is None:
+    if not _is_set(document, "extend", config.extend, _EXTEND, config):
         return
-    _check_numbers(document, "extend", config.extend, _EXTEND)
-    _check_top(document, "extend", config.extend, config)
     if other := set(config.objective) - _LOSSES:
         raise document.error("extend", f"more tokens do not improve {min(other)}; remove extend")
     leaf = space.leaves.get(_DECAY)
@@ -82,7 +78,12 @@ def check_stable_phase(document: Document, composition: Composition, budget: Bud
         )
 
 
-def _check_numbers(document: Document, key: str, numbers: dict[str, int], bounds: dict[str, tuple[int, int]]) -> None:
+def _is_set(
+    document: Document, key: str, numbers: dict[str, int], bounds: dict[str, tuple[int, int]], config: SweepConfig
+) -> bool:
+    """Return whether the file has the table, after a check of its numbers."""
+    if document.get(key) is None:
+        return False
     if unknown := set(numbers) - set(bounds):
         raise document.error(key, f"'{min(unknown)}' is unknown; write, for example, {_EXAMPLES[key]}")
     if missing := set(bounds) - set(numbers):
@@ -90,10 +91,8 @@ def _check_numbers(document: Document, key: str, numbers: dict[str, int], bounds
     for name, (low, high) in bounds.items():
         if not low <= numbers[name] <= high:
             raise document.error(key, f"{name} = {numbers[name]} must be from {low} to {high}")
-
-
-def _check_top(document: Document, key: str, numbers: dict[str, int], config: SweepConfig) -> None:
     if len(config.objective) > 1:
         raise document.error(key, f"two objectives have no single best trial to {key}; remove one, or {key}")
     if config.n_trials is not None and numbers["top"] > config.n_trials:
         raise document.error(key, f"top = {numbers['top']} is more than n_trials = {config.n_trials}; lower it")
+    return True

@@ -18,7 +18,7 @@ from ml_playground.config import ExperimentConfig
 from ml_playground.runs.statistics import Difference, holm, seeds_needed, welch
 from ml_playground.sweeping.followup import FollowUp
 from ml_playground.sweeping.gain import find_baseline
-from ml_playground.sweeping.points import duplicate_of, values_of
+from ml_playground.sweeping.points import duplicate_of
 from ml_playground.sweeping.ranking import ranked
 from ml_playground.sweeping.sweep import Sweep
 
@@ -43,8 +43,7 @@ class FreshSeed(FollowUp):
 
     def config(self, sweep: Sweep) -> ExperimentConfig:
         """Return the experiment config of the run."""
-        config = sweep.trial_config(self.trial.number, values_of(self.trial))
-        config.train.runtime.out_dir = config.sample.runtime.out_dir = self.folder(sweep)
+        config = self.config_in_folder(sweep)
         config.train.runtime.seed = self.seed
         config.train.runtime.ckpt_stable = False
         return config

@@ -15,7 +15,7 @@ from ml_playground.sweeping.budget import tokens_per_update
 from ml_playground.sweeping.confirmation import best_trials, pending_runs, read_confirmation
 from ml_playground.sweeping.followup import FollowUp, Outcome
 from ml_playground.sweeping.gain import find_baseline
-from ml_playground.sweeping.points import TAKEN_FROM, values_of
+from ml_playground.sweeping.points import TAKEN_FROM
 from ml_playground.sweeping.sweep import Sweep
 from ml_playground.training.checkpoint_manifest import stable_manifest
 
@@ -38,8 +38,7 @@ class Extended(FollowUp):
 
         Up to the start of the trial's decay, both runs are the same.
         """
-        config = sweep.trial_config(self.trial.number, values_of(self.trial))
-        config.train.runtime.out_dir = config.sample.runtime.out_dir = self.folder(sweep)
+        config = self.config_in_folder(sweep)
         config.train.runtime.max_iters *= self.factor
         config.train.schedule.lr_decay_iters *= self.factor
         return config

@@ -13,6 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from ml_playground.config import ExperimentConfig
+from ml_playground.sweeping.points import values_of
 from ml_playground.sweeping.sweep import Sweep
 
 
@@ -43,6 +44,12 @@ class FollowUp(ABC):
     @abstractmethod
     def config(self, sweep: Sweep) -> ExperimentConfig:
         """Return the experiment config of the run."""
+
+    def config_in_folder(self, sweep: Sweep) -> ExperimentConfig:
+        """Return the trial's config with the run folder of this run."""
+        config = sweep.trial_config(self.trial.number, values_of(self.trial))
+        config.train.runtime.out_dir = config.sample.runtime.out_dir = self.folder(sweep)
+        return config
 
     def source(self, _sweep: Sweep) -> Path | None:
         """Return the folder of the run that this one continues; None if it starts from the beginning."""

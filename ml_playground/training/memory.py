@@ -50,7 +50,7 @@ def estimate(model: LanguageModel, config: TrainConfig, hardware: Hardware) -> E
     Raises:
         TooLargeError: If there is not even enough memory for these passes.
     """
-    parameters = {name: p.numel() for name, p in model.named_parameters() if p.requires_grad}
+    parameters = {name: p.numel() for name, p in model.trained_parameters().items()}
     muons = inner_matrices(model) if config.optim.optimizer is OptimizerKind.muon else {}
     weights = sum(p.numel() for p in model.parameters())
     moments = sum((1 if name in muons else 2) * count for name, count in parameters.items())

@@ -58,11 +58,6 @@ class Task:
             return accumulate(model.loss, batches, self.all_targets, hardware)
 
 
-def trained_parameters(model: LanguageModel) -> dict[str, Tensor]:
-    """Return the parameters that have gradients."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
 def move_parameters(model: LanguageModel, descriptor: int, *, copy: bool) -> None:
     """Move the parameters to shared memory.
 
@@ -83,7 +78,7 @@ def _serve(connection: Connection, weights: int, gradients: int) -> None:
     hardware = Hardware(torch.device("cpu"), setup.dtype)
     model = build_model(setup.args).train()
     move_parameters(model, weights, copy=False)
-    parameters = trained_parameters(model)
+    parameters = model.trained_parameters()
     places = shared(gradients, parameters)
     connection.send(READY)
     while True:

@@ -24,7 +24,7 @@ from ml_playground.models.base import LanguageModel
 from ml_playground.terminal.console import say
 from ml_playground.training.device import Hardware
 from ml_playground.training.gradients import count_targets
-from ml_playground.training.replica import READY, Setup, Task, move_parameters, trained_parameters
+from ml_playground.training.replica import READY, Setup, Task, move_parameters
 from ml_playground.training.shared_memory import allocate, shared
 
 
@@ -56,7 +56,7 @@ class Replicas:
         self._model, self._hardware, self._seed = model, hardware, seed
         self._all_threads = torch.get_num_threads()
         self._threads = max(1, self._all_threads // hardware.workers)
-        self._parameters = trained_parameters(model)
+        self._parameters = model.trained_parameters()
         weights = allocate(dict(model.named_parameters()))
         move_parameters(model, weights, copy=True)
         self._processes = [self._start(weights) for _ in range(1, hardware.workers)]

@@ -115,7 +115,9 @@ class TrainState:
         self._device = device
         self._ema_decay = ema_decay
         # EMA weights by parameter name; empty if ema_decay is 0.
-        self._ema = {name: p.detach().clone() for name, p in self._trained().items()} if ema_decay else {}
+        self._ema = (
+            {name: p.detach().clone() for name, p in self.model.trained_parameters().items()} if ema_decay else {}
+        )
 
     def take_in(self, loss: Tensor, finite: Tensor) -> None:
         """Accumulate the loss of a step, or count the step as skipped if it is not ``finite``."""
@@ -133,13 +135,13 @@ class TrainState:
     def update_ema(self) -> None:
         """Update the EMA weights towards the current weights; called once per update."""
         if self._ema:
-            current = [parameter.detach() for parameter in self._trained().values()]
+            current = [parameter.detach() for parameter in self.model.trained_parameters().values()]
             get_ema_multi_avg_fn(self._ema_decay)(list(self._ema.values()), current, 0)
 
     @contextlib.contextmanager
     def ema_weights(self) -> Generator[None]:
         """Context in which the model uses the EMA weights, if enabled."""
-        parameters = self._trained() if self._ema else {}
+        parameters = self.model.trained_parameters() if self._ema else {}
         current = {name: parameter.detach().clone() for name, parameter in parameters.items()}
         with torch.no_grad():
             for name, parameter in parameters.items():
@@ -149,9 +151,6 @@ class TrainState:
             finally:
                 for name, parameter in parameters.items():
                     parameter.copy_(current[name])
-
-    def _trained(self) -> dict[str, torch.nn.Parameter]:
-        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
     def state_dict(self) -> StateDict:
         """Return the full state. Tensors are shared with the live objects: save before the next step."""
@@ -173,7 +172,7 @@ class TrainState:
         if state["scaler"]:  # otherwise it was saved with another dtype, and the scale starts from its initial value
             self.scaler.load_state_dict(state["scaler"])
         # An EMA that is enabled on resume starts from the current weights.
-        saved = state["ema"] or {name: p.detach() for name, p in self._trained().items()}
+        saved = state["ema"] or {name: p.detach() for name, p in self.model.trained_parameters().items()}
         for name, average in self._ema.items():
             average.copy_(saved[name])
         self.loss_sum.copy_(state["loss_sum"])

@@ -11,7 +11,7 @@ from ml_playground.errors import UserError
 from ml_playground.training.config import Compile, TrainConfig
 from ml_playground.training.device import Hardware
 
-KEY = "train.runtime.workers"
+WORKERS = "train.runtime.workers"
 _LEAST_FLOPS = 2e12
 """Of a run that is long enough, about 20 seconds: another process takes two seconds to start."""
 _LEAST_TOKENS = 256
@@ -35,11 +35,11 @@ def choose_workers(config: TrainConfig, parameters: int, hardware: Hardware, sav
     if wanted := runtime.workers:
         if wanted > 1 and not possible:
             raise UserError(
-                f"{KEY} = {wanted}: several workers train on CPUs with Linux only, and neither in float16 nor with"
+                f"{WORKERS} = {wanted}: several workers train on CPUs with Linux only, and neither in float16 nor with"
                 " eval_only; use 1"
             )
         if wanted > threads:
-            raise UserError(f"{KEY} = {wanted}: more than this run has threads; use {threads} at most, or 0")
+            raise UserError(f"{WORKERS} = {wanted}: more than this run has threads; use {threads} at most, or 0")
         return wanted
     if not possible or runtime.compile is Compile.on:
         return 1

@@ -16,4 +16,4 @@ def build_optimizer(model: LanguageModel, config: OptimConfig, dtype: torch.dtyp
     """Build the optimizer of the trainable parameters; ``dtype`` is the data type of matrix multiplications."""
     if config.optimizer is OptimizerKind.muon:
         return Muon(model, config, dtype)
-    return AdamW({name: p for name, p in model.named_parameters() if p.requires_grad}, config)
+    return AdamW(model.trained_parameters(), config)

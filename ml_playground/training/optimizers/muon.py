@@ -32,9 +32,7 @@ class Muon:
             dtype: Data type of the Newton-Schulz iteration, for which bfloat16 is precise enough.
         """
         matrices = inner_matrices(model)
-        self._adamw = AdamW(
-            {name: p for name, p in model.named_parameters() if p.requires_grad and name not in matrices}, config
-        )
+        self._adamw = AdamW({name: p for name, p in model.trained_parameters().items() if name not in matrices}, config)
         self._config = config
         self._dtype = dtype
         self._stacks = [_Stack(names, [matrices[name] for name in names]) for names in _by_shape(matrices)]

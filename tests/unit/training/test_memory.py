@@ -6,20 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ml_playground.models.build import build_model
-from ml_playground.models.config import ModelArgs
 from ml_playground.training.config import DataConfig, TrainConfig
 from ml_playground.training.device import Hardware
 from ml_playground.training.memory import estimate
-
-SMALL: ModelArgs = {
-    "family": "gpt",
-    "block_size": 8,
-    "n_layer": 1,
-    "n_head": 2,
-    "n_embd": 16,
-    "vocab_size": 50,
-    "bias": False,
-}
+from tests.unit.training.models import SMALL
 
 
 def test_estimating_frees_all_activations() -> None:

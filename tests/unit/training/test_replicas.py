@@ -12,20 +12,11 @@ from torch import Tensor
 from ml_playground.dataset.windows import IGNORED, Batch
 from ml_playground.models.base import LanguageModel
 from ml_playground.models.build import build_model
-from ml_playground.models.config import ModelArgs
 from ml_playground.training.device import Hardware
 from ml_playground.training.gradients import accumulate, count_targets
 from ml_playground.training.replicas import Replicas
+from tests.unit.training.models import SMALL
 
-ARGS: ModelArgs = {
-    "family": "gpt",
-    "block_size": 8,
-    "n_layer": 1,
-    "n_head": 2,
-    "n_embd": 16,
-    "vocab_size": 50,
-    "bias": False,
-}
 HARDWARE = Hardware(torch.device("cpu"), torch.float32, workers=2)
 
 
@@ -39,7 +30,7 @@ def _two_threads() -> Iterator[None]:
 
 def new_model(dropout: float = 0.0) -> LanguageModel:
     torch.manual_seed(0)
-    return build_model({**ARGS, "dropout": dropout}).train()
+    return build_model({**SMALL, "dropout": dropout}).train()
 
 
 def batches(seed: int) -> list[Batch]:
